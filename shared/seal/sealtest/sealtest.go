@@ -1,0 +1,211 @@
+// Package sealtest holds the contracts of the ports of shared/seal as tests. Every adapter runs them.
+package sealtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/seal"
+)
+
+var at = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+
+func event(id, object string, outcome audit.Outcome) audit.Event {
+	return audit.Event{ID: id, Time: at, Action: "seal.test", Object: object, Outcome: outcome}
+}
+
+func requested(id, owner string) seal.Seal {
+	return seal.Seal{ID: id, Revision: 1, Kind: seal.Statutory, Name: "示例省财政厅",
+		Owner: seal.Organisation{USCC: owner, Name: "示例省财政厅", Division: "990000"}, Years: 1,
+		History: []seal.Change{{Verb: seal.VerbRequest, State: seal.Requested, At: at, Person: "p1"}}}
+}
+
+// race calls f 60 times at once and returns the errors.
+func race(f func(n int) error) []error {
+	errs := make([]error, 60)
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for n := range errs {
+		wg.Go(func() {
+			<-start
+			errs[n] = f(n)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return errs
+}
+
+// oneWinner fails unless exactly one error is nil and all others are loser.
+func oneWinner(t *testing.T, errs []error, loser error) (winner int) {
+	t.Helper()
+	winners := 0
+	for n, err := range errs {
+		switch {
+		case err == nil:
+			winner, winners = n, winners+1
+		case !errors.Is(err, loser):
+			t.Fatalf("call %d: %v, want %v", n, err, loser)
+		}
+	}
+	if winners != 1 {
+		t.Fatalf("%d of %d concurrent calls won, want exactly one", winners, len(errs))
+	}
+	return winner
+}
+
+// Records is the contract of [seal.Records] and [seal.OwnerReader]..
+func Records(t *testing.T, open func(t *testing.T) (seal.Records, seal.OwnerReader, audit.Reader)) {
+	ctx := context.Background()
+	t.Run("a seal is read back as it was written, with its event", func(t *testing.T) {
+		records, _, events := open(t)
+		s := requested("s1", "91990000000000000A")
+		s.Body = &seal.Body{ESL: []byte{0x30, 0}, Chain: [][]byte{{1}}, Diameter: 42, ValidFrom: at, ValidTo: at.AddDate(1, 0, 0)}
+		if err := records.CreateSeal(ctx, s, event("e1", "seal/s1", audit.Done)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := records.Seal(ctx, "s1")
+		if err != nil || !reflect.DeepEqual(got, s) {
+			t.Fatalf("Seal = %+v, %v, want %+v", got, err, s)
+		}
+		if es, err := events.ByObject(ctx, "seal/s1"); err != nil || len(es) != 1 {
+			t.Fatalf("events = %v, %v, want one", es, err)
+		}
+	})
+	t.Run("an unknown seal is ErrUnknown", func(t *testing.T) {
+		records, _, _ := open(t)
+		if _, err := records.Seal(ctx, "s1"); !errors.Is(err, seal.ErrUnknown) {
+			t.Fatalf("Seal = %v, want ErrUnknown", err)
+		}
+		s := requested("s1", "o")
+		s.Revision = 2
+		if err := records.ReplaceSeal(ctx, s, event("e", "seal/s1", audit.Done)); !errors.Is(err, seal.ErrUnknown) {
+			t.Fatalf("ReplaceSeal = %v, want ErrUnknown", err)
+		}
+	})
+	t.Run("of concurrent creations with one identifier one succeeds", func(t *testing.T) {
+		records, _, events := open(t)
+		winner := oneWinner(t, race(func(n int) error {
+			return records.CreateSeal(ctx, requested("s1", fmt.Sprint("o", n)), event(fmt.Sprint("e", n), "seal/s1", audit.Done))
+		}), seal.ErrExists)
+		got, err := records.Seal(ctx, "s1")
+		if err != nil || got.Owner.USCC != fmt.Sprint("o", winner) {
+			t.Fatalf("the stored seal is of %s, %v, want that of the winner %d", got.Owner.USCC, err, winner)
+		}
+		if es, err := events.ByObject(ctx, "seal/s1"); err != nil || len(es) != 1 || es[0].ID != fmt.Sprint("e", winner) {
+			t.Fatalf("events = %v, %v, want the winner's", es, err)
+		}
+	})
+	t.Run("of concurrent changes of one revision one succeeds", func(t *testing.T) {
+		records, _, events := open(t)
+		s := requested("s1", "o")
+		if err := records.CreateSeal(ctx, s, event("e", "seal/s1", audit.Done)); err != nil {
+			t.Fatal(err)
+		}
+		s.Revision = 2
+		oneWinner(t, race(func(n int) error {
+			return records.ReplaceSeal(ctx, s, event(fmt.Sprint("e", n), "seal/s1", audit.Done))
+		}), seal.ErrChanged)
+		if es, err := events.ByObject(ctx, "seal/s1"); err != nil || len(es) != 2 {
+			t.Fatalf("%d events, %v, want that of the creation and that of the winner", len(es), err)
+		}
+	})
+	t.Run("an owner's seals come oldest first and nobody else's", func(t *testing.T) {
+		records, owners, _ := open(t)
+		for i, id := range []string{"s3", "s1", "s2"} {
+			e := event("e"+id, "seal/"+id, audit.Done)
+			e.Time = at.Add(time.Duration(i) * time.Hour)
+			if err := records.CreateSeal(ctx, requested(id, "o1"), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := records.CreateSeal(ctx, requested("s4", "o11"), event("e4", "seal/s4", audit.Done)); err != nil {
+			t.Fatal(err)
+		}
+		if ids, err := owners.SealsOf(ctx, "o1"); err != nil || !reflect.DeepEqual(ids, []string{"s3", "s1", "s2"}) {
+			t.Fatalf("SealsOf = %v, %v", ids, err)
+		}
+	})
+}
+
+// Codes is the contract of [seal.Codes] and [seal.CodeReader].
+func Codes(t *testing.T, open func(t *testing.T) (seal.Codes, seal.CodeReader)) {
+	ctx := context.Background()
+	t.Run("of concurrent claims of one code one succeeds, and again for the same seal", func(t *testing.T) {
+		codes, reader := open(t)
+		winner := oneWinner(t, race(func(n int) error {
+			return codes.ClaimSealCode(ctx, "99000000000001", fmt.Sprint("s", n))
+		}), seal.ErrExists)
+		want := fmt.Sprint("s", winner)
+		if got, err := reader.SealByCode(ctx, "99000000000001"); err != nil || got != want {
+			t.Fatalf("SealByCode = %q, %v, want %q", got, err, want)
+		}
+		if err := codes.ClaimSealCode(ctx, "99000000000001", want); err != nil {
+			t.Fatalf("claiming again = %v, want nil", err)
+		}
+	})
+	t.Run("an unclaimed code is ErrUnknown", func(t *testing.T) {
+		_, reader := open(t)
+		if _, err := reader.SealByCode(ctx, "99000000000002"); !errors.Is(err, seal.ErrUnknown) {
+			t.Fatalf("SealByCode = %v, want ErrUnknown", err)
+		}
+	})
+}
+
+// Orders is the contract of [seal.Orders].
+func Orders(t *testing.T, open func(t *testing.T) (seal.Orders, audit.Reader)) {
+	ctx := context.Background()
+	order := seal.Order{ID: "u1", Seal: "s1", Code: "99000000000001", Format: "ofd", Document: "sha256:00", Signed: "sm3:11",
+		Place: seal.Place{Page: 1, X: 100, Y: 200}, Purpose: seal.Purpose{Text: "示例"}, Person: "p", For: "o", Client: "c",
+		At: at, State: seal.OrderBegun}
+	t.Run("an order is begun once", func(t *testing.T) {
+		orders, events := open(t)
+		oneWinner(t, race(func(n int) error {
+			return orders.BeginOrder(ctx, order, event(fmt.Sprint("e", n), "seal/s1", audit.Begun))
+		}), seal.ErrExists)
+		if got, err := orders.Order(ctx, "u1"); err != nil || !reflect.DeepEqual(got, order) {
+			t.Fatalf("Order = %+v, %v, want %+v", got, err, order)
+		}
+		if es, err := events.ByObject(ctx, "seal/s1"); err != nil || len(es) != 1 {
+			t.Fatalf("%d events, %v, want one", len(es), err)
+		}
+	})
+	t.Run("an order ends once, done with a result or failed with a reason", func(t *testing.T) {
+		orders, events := open(t)
+		if err := orders.BeginOrder(ctx, order, event("b", "seal/s1", audit.Begun)); err != nil {
+			t.Fatal(err)
+		}
+		winner := oneWinner(t, race(func(n int) error {
+			state := []seal.OrderState{seal.OrderDone, seal.OrderFailed}[n%2]
+			return orders.FinishOrder(ctx, "u1", state, fmt.Sprint("r", n), event(fmt.Sprint("e", n), "seal/s1", audit.Done))
+		}), seal.ErrChanged)
+		want := order
+		if want.State = seal.OrderDone; winner%2 == 1 {
+			want.State, want.Reason = seal.OrderFailed, fmt.Sprint("r", winner)
+		} else {
+			want.Result = fmt.Sprint("r", winner)
+		}
+		if got, err := orders.Order(ctx, "u1"); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("Order = %+v, %v, want %+v", got, err, want)
+		}
+		if es, err := events.ByObject(ctx, "seal/s1"); err != nil || len(es) != 2 {
+			t.Fatalf("%d events, %v, want that of the beginning and that of the winner", len(es), err)
+		}
+	})
+	t.Run("an order that was never begun cannot end", func(t *testing.T) {
+		orders, _ := open(t)
+		err := orders.FinishOrder(ctx, "u1", seal.OrderDone, "r", event("e", "seal/s1", audit.Done))
+		if !errors.Is(err, seal.ErrUnknown) {
+			t.Fatalf("FinishOrder = %v, want ErrUnknown", err)
+		}
+		if _, err := orders.Order(ctx, "u1"); !errors.Is(err, seal.ErrUnknown) {
+			t.Fatalf("Order = %v, want ErrUnknown", err)
+		}
+	})
+}
