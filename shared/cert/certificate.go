@@ -125,10 +125,14 @@ func (c *Certificate) Equal(other *Certificate) bool { return bytes.Equal(c.Raw,
 func (c *Certificate) SelfIssued() bool { return bytes.Equal(c.Subject.Raw, c.Issuer.Raw) }
 
 // ValidAt tells whether t lies in the validity.
-func (c *Certificate) ValidAt(t time.Time) bool { return !t.Before(c.NotBefore) && !t.After(c.NotAfter) }
+func (c *Certificate) ValidAt(t time.Time) bool {
+	return !t.Before(c.NotBefore) && !t.After(c.NotAfter)
+}
 
 // Allows tells whether the certificate's key may be used for all of usage: so it is where the extension is absent.
-func (c *Certificate) Allows(usage KeyUsage) bool { return c.KeyUsage == 0 || c.KeyUsage&usage == usage }
+func (c *Certificate) Allows(usage KeyUsage) bool {
+	return c.KeyUsage == 0 || c.KeyUsage&usage == usage
+}
 
 // AllowsExtended tells whether the extended key usages name usage, or name none.
 func (c *Certificate) AllowsExtended(usage asn1.ObjectIdentifier) bool {

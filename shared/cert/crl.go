@@ -35,7 +35,9 @@ const (
 )
 
 // Compromised tells whether the reason says that another than the owner may have signed.
-func (r Reason) Compromised() bool { return r == KeyCompromise || r == CACompromise || r == AACompromise }
+func (r Reason) Compromised() bool {
+	return r == KeyCompromise || r == CACompromise || r == AACompromise
+}
 
 // Revocation is one entry of a list.
 type Revocation struct {
@@ -74,9 +76,9 @@ func (l *CRL) SignedBy(issuer *Certificate) bool {
 	return l.SigAlg.verify(issuer.PublicKey, l.TBSRaw, l.Signature)
 }
 
-// Find returns the entry of a serial number.
+// Find returns the entry of a serial number; where there are several, the earliest.
 func (l *CRL) Find(serial *big.Int) (Revocation, bool) {
-	i, ok := l.bySerial[serial.String()]
+	i, ok := l.bySerial[serialKey(serial)]
 	if !ok {
 		return Revocation{}, false
 	}
@@ -236,9 +238,19 @@ func (l *CRL) parseRevocation(list *cryptobyte.String) error {
 			return err
 		}
 	}
-	l.bySerial[r.Serial.String()] = len(l.Revoked)
+	if earlier, twice := l.Find(r.Serial); !twice || r.At.Before(earlier.At) {
+		l.bySerial[serialKey(r.Serial)] = len(l.Revoked)
+	}
 	l.Revoked = append(l.Revoked, r)
 	return nil
+}
+
+// serialKey tells serial numbers apart, also negative ones, without the cost of decimal digits.
+func serialKey(n *big.Int) string {
+	if n.Sign() < 0 {
+		return "-" + string(n.Bytes())
+	}
+	return "+" + string(n.Bytes())
 }
 
 func (l *CRL) extension(oid asn1.ObjectIdentifier, critical bool, value cryptobyte.String) error {

@@ -32,7 +32,7 @@ var (
 	oidExpiredOnCRL     = asn1.ObjectIdentifier{2, 5, 29, 60} // expiredCertsOnCRL, X.509
 )
 
-func implicit(n uint8) cbasn1.Tag     { return cbasn1.Tag(n).ContextSpecific() }
+func implicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific() }
 func explicit(n uint8) cbasn1.Tag { return implicit(n).Constructed() }
 
 // Parse reads one DER certificate with nothing behind it. Tolerances has an entry where a strict parser refuses it.

@@ -81,4 +81,3 @@ func ParseCSR(der []byte) (*Request, error) {
 	}
 	return r, nil
 }
-
