@@ -31,7 +31,7 @@ func weight(c verdict.Check) int {
 		return 3
 	case c.Result == verdict.Unknown:
 		return 2
-	case c.Code != "":
+	case c.Result == verdict.Warn:
 		return 1
 	default:
 		return 0
@@ -85,7 +85,7 @@ func judgeRevoked(r Request, c *cert.Certificate, entry cert.Revocation) verdict
 			"证书因密钥泄露被吊销,且签名时间未经第三方证明。",
 			"The certificate was revoked because its key was compromised, and nobody but the signer vouches for the time.")
 	default:
-		v = check(CheckRevocation, verdict.Pass, RevokedAfterSigning, c,
+		v = check(CheckRevocation, verdict.Warn, RevokedAfterSigning, c,
 			"证书在签名之后被吊销,不影响此签名。", "The certificate was revoked after the signature was made, which leaves it good.")
 	}
 	v.Detail["revokedAt"], v.Detail["reason"] = stamp(entry.At), int(entry.Reason)

@@ -20,6 +20,7 @@ import (
 	"crypto/rsa"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/cert"
@@ -149,7 +150,8 @@ func rank(r Result) int {
 	}
 }
 
-// The bounds of building chains. A document may bring certificates that lead in circles or fan out.
+// The bounds of building chains, for each anchor. A document may bring certificates that lead in circles or fan out;
+// the anchor's own issuers are tried before them, so that none of them can use up what a good chain needs.
 const (
 	maxDepth      = 6  // certificates of a chain, leaf and anchor included
 	maxOthers     = 32 // certificates that came along and are looked at
@@ -159,15 +161,21 @@ const (
 
 // chains returns the chains that names and signatures bear out, from the leaf to an anchor of the purpose.
 func (a Anchors) chains(r Request) [][]*cert.Certificate {
-	s := search{tries: maxSignatures}
+	var found [][]*cert.Certificate
 	for _, anchor := range a {
-		if anchor.Purpose == r.Purpose {
-			s.anchor = anchor
-			s.others = append(append([]*cert.Certificate{}, anchor.Issuers...), r.Others[:min(len(r.Others), maxOthers)]...)
-			s.extend([]*cert.Certificate{r.Leaf})
+		if anchor.Purpose != r.Purpose {
+			continue
 		}
+		s := search{anchor: anchor, tries: maxSignatures}
+		for _, c := range slices.Concat(anchor.Issuers, r.Others[:min(len(r.Others), maxOthers)]) {
+			if !c.Equal(anchor.Root) && !slices.ContainsFunc(s.others, c.Equal) {
+				s.others = append(s.others, c)
+			}
+		}
+		s.extend([]*cert.Certificate{r.Leaf})
+		found = append(found, s.found...)
 	}
-	return s.found
+	return found
 }
 
 type search struct {
@@ -179,17 +187,17 @@ type search struct {
 
 func (s *search) extend(chain []*cert.Certificate) {
 	last := chain[len(chain)-1]
-	if len(chain) == 2 && !s.mayCertify(last) {
+	switch {
+	case last.Equal(s.anchor.Root), len(chain) == 2 && !s.mayCertify(last):
 		return
-	}
-	if s.signed(last, s.anchor.Root) && (len(chain) > 1 || s.mayCertify(s.anchor.Root)) && !last.Equal(s.anchor.Root) {
+	case (len(chain) > 1 || s.mayCertify(s.anchor.Root)) && s.signed(last, s.anchor.Root):
 		s.found = append(s.found, append(chain[:len(chain):len(chain)], s.anchor.Root))
 	}
 	if len(chain) >= maxDepth-1 {
 		return
 	}
 	for _, next := range s.others {
-		if len(s.found) < maxChains && !inChain(chain, next) && !next.Equal(s.anchor.Root) && s.signed(last, next) {
+		if len(s.found) < maxChains && !inChain(chain, next) && s.signed(last, next) {
 			s.extend(append(chain[:len(chain):len(chain)], next))
 		}
 	}
@@ -197,15 +205,7 @@ func (s *search) extend(chain []*cert.Certificate) {
 
 // mayCertify tells whether issuer is one of those that certify leaves for the purpose.
 func (s *search) mayCertify(issuer *cert.Certificate) bool {
-	if len(s.anchor.Issuers) == 0 {
-		return true
-	}
-	for _, allowed := range s.anchor.Issuers {
-		if issuer.Equal(allowed) {
-			return true
-		}
-	}
-	return false
+	return len(s.anchor.Issuers) == 0 || slices.ContainsFunc(s.anchor.Issuers, issuer.Equal)
 }
 
 // signed tells whether issuer's name, key identifier and key are those of the issuer of c.
