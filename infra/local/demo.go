@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+)
+
+// runDemo starts a server for the story on a free port, with a temporary store unless -data names one, and removes what
+// was temporary.
+func runDemo(ctx context.Context, c config, stdout io.Writer, log *slog.Logger) (err error) {
+	c.addr = "127.0.0.1:0"
+	if c.data == "" {
+		if c.data, err = os.MkdirTemp("", "yinxin-demo-"); err != nil {
+			return fmt.Errorf("making a temporary store: %w", err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(c.data)) }()
+	}
+	s, err := start(c, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	return s.story(ctx, stdout)
+}
+
+// story plays the story of design section 2 against the server and writes its artefacts.
+func (s *server) story(_ context.Context, _ io.Writer) error {
+	return errors.New("the story has no scene yet")
+}

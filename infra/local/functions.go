@@ -1,0 +1,62 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/yinxin/yinxin/infra/gateway"
+	"github.com/yinxin/yinxin/shared/problem"
+)
+
+// function is what will be one Lambda: a name as in functions/, its routes, and the handler that its constructor made.
+type function struct {
+	Name    string
+	Routes  []string
+	Handler http.Handler
+	Timeout time.Duration // of the template; [timeout] if zero
+}
+
+// timeout is what a function gets where the table names nothing.
+const timeout = 10 * time.Second
+
+// routes serves each function behind a gateway of its own, and the pages of this server beside them.
+func (s *server) routes(functions []function) http.Handler {
+	mux := http.NewServeMux()
+	for _, f := range functions {
+		o := gateway.Options{Now: s.now, Rand: s.random, Timeout: f.Timeout}
+		if o.Timeout == 0 {
+			o.Timeout = timeout
+		}
+		h := s.logged(f.Name, gateway.Handler(gateway.Lambda(f.Handler), o))
+		for _, route := range f.Routes {
+			mux.Handle(route, h)
+		}
+	}
+	mux.Handle("/", problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.NotFound }))
+	return mux
+}
+
+// logged writes one line for each invocation: no query, no body, no token.
+func (s *server) logged(name string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.now()
+		seen := &status{ResponseWriter: w, code: http.StatusOK}
+		h.ServeHTTP(seen, r)
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("function", name), slog.String("route", r.Pattern),
+			slog.Int("status", seen.code), slog.Duration("took", s.now().Sub(began)))
+	})
+}
+
+// status remembers what was answered.
+type status struct {
+	http.ResponseWriter
+	code int
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
+}
+
+func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
