@@ -209,3 +209,64 @@ func Orders(t *testing.T, open func(t *testing.T) (seal.Orders, audit.Reader)) {
 		}
 	})
 }
+
+// Directory is the contract of [seal.Directory]. open stores organisations with their duties.
+func Directory(t *testing.T, open func(t *testing.T, duties map[seal.Organisation][]seal.Duty) seal.Directory) {
+	ctx := context.Background()
+	province := seal.Organisation{USCC: "91990000000000000A", Name: "示例省人民政府办公厅", Division: "990000"}
+	county := seal.Organisation{USCC: "91990101000000000B", Name: "示例县人民政府办公室", Division: "990101"}
+	directory := open(t, map[seal.Organisation][]seal.Duty{province: {seal.DutyApprove, seal.DutyMake}, county: {seal.DutyApprove}})
+	t.Run("an organisation is found by its code", func(t *testing.T) {
+		if o, err := directory.Organisation(ctx, county.USCC); err != nil || o != county {
+			t.Fatalf("Organisation = %+v, %v, want %+v", o, err, county)
+		}
+		if _, err := directory.Organisation(ctx, "nobody"); !errors.Is(err, seal.ErrOrganisationUnknown) {
+			t.Fatalf("Organisation = %v, want ErrOrganisationUnknown", err)
+		}
+	})
+	t.Run("a duty is that of the nearest division", func(t *testing.T) {
+		for _, c := range []struct {
+			division string
+			duty     seal.Duty
+			want     seal.Organisation
+		}{
+			{"990101", seal.DutyApprove, county},
+			{"990101", seal.DutyMake, province},
+			{"990102", seal.DutyApprove, province},
+			{"990100", seal.DutyApprove, province},
+			{"990000", seal.DutyApprove, province},
+		} {
+			if o, err := directory.Responsible(ctx, c.division, c.duty); err != nil || o != c.want {
+				t.Errorf("Responsible(%s, %s) = %+v, %v, want %+v", c.division, c.duty, o, err, c.want)
+			}
+		}
+		for _, division := range []string{"980000", "", "99"} {
+			if _, err := directory.Responsible(ctx, division, seal.DutyApprove); !errors.Is(err, seal.ErrOrganisationUnknown) {
+				t.Errorf("Responsible(%q) = %v, want ErrOrganisationUnknown", division, err)
+			}
+		}
+	})
+}
+
+// Mandates is the contract of [seal.Mandates]. open stores one mandate, at [time.Now] in force: person p, organisation o,
+// role seal.stamp.
+func Mandates(t *testing.T, open func(t *testing.T) seal.Mandates) {
+	t.Run("a person has the roles that were given, for the organisation that gave them", func(t *testing.T) {
+		mandates := open(t)
+		for _, c := range []struct {
+			person, organisation, role string
+			want                       bool
+		}{
+			{"p", "o", "seal.stamp", true},
+			{"p", "o", "seal.approve", false},
+			{"p", "o2", "seal.stamp", false},
+			{"p2", "o", "seal.stamp", false},
+			{"", "", "", false},
+		} {
+			got, err := mandates.Mandated(context.Background(), c.person, c.organisation, c.role)
+			if err != nil || got != c.want {
+				t.Errorf("Mandated(%q, %q, %q) = %v, %v, want %v", c.person, c.organisation, c.role, got, err, c.want)
+			}
+		}
+	})
+}
