@@ -154,6 +154,9 @@ func (v *value) appendJSON(b []byte) []byte {
 
 // appendString writes s as a JSON string that keeps < > & readable.
 func appendString(b []byte, s string) []byte {
+	if plain(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	var buffer bytes.Buffer
 	e := json.NewEncoder(&buffer)
 	e.SetEscapeHTML(false)
@@ -161,4 +164,14 @@ func appendString(b []byte, s string) []byte {
 		return append(b, `""`...) // a string always encodes
 	}
 	return append(b, bytes.TrimSuffix(buffer.Bytes(), []byte("\n"))...)
+}
+
+// plain tells that s stands in JSON as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == 0x7f {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
 }

@@ -130,6 +130,14 @@ func Parse(text string) (*SDJWT, error) {
 		return nil, refuse(Malformed, "the issuer-signed JWT: %v", err)
 	}
 	t.Header = header
+	if t.KeyBinding != "" {
+		if len(t.KeyBinding) > maxKeyBinding {
+			return nil, refuse(Malformed, "the KB-JWT has more than %d bytes", maxKeyBinding)
+		}
+		if _, _, err := jose.Parse(t.KeyBinding); err != nil {
+			return nil, refuse(Malformed, "what follows the last ~ is no JWT: %v", err)
+		}
+	}
 	if t.payload, err = parseJSON(payload); err != nil {
 		return nil, refuse(Malformed, "the payload: %v", err)
 	}
