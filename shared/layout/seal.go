@@ -14,7 +14,7 @@ type SealSpec struct {
 	Line     string  // optional, under the star, such as 合同专用章; at most 10 characters
 	Diameter float64 // mm, 20 to 60: 42 for most, 45 and 50 by rank
 	Color    Color
-	Sample   bool // also shows 示例 on both sides of the star
+	Sample   bool // also shows 示例 below the star and the line
 }
 
 // SealRed is the colour that real electronic seals use.
@@ -67,6 +67,7 @@ const (
 	sealMaxWidth   = 6.0
 	sealMinAspect  = 0.66 // width to height: narrower characters become lower instead
 	sealBaseline   = 0.88 // of the height, below the top
+	sealLineTop    = 8.1  // below the centre: under the lower points of the star
 	sealLineFactor = 0.62 // height of the line to that of the name at its largest
 	sealGap        = 0.7  // least distance of the line from anything else
 )
@@ -113,15 +114,16 @@ func (g sealGeometry) draw(spec SealSpec, f *Fonts) ([]Op, error) {
 		}
 		i++
 	}
+	top := float64(sealLineTop)
 	if spec.Line != "" {
-		if ops, err = g.appendLine(ops, f, spec.Line); err != nil {
+		if ops, top, err = g.appendLine(ops, f, spec.Line, top, sealMaxHeight*sealLineFactor); err != nil {
 			return nil, err
 		}
 	}
 	if spec.Sample {
-		return g.appendSample(ops, f)
+		ops, _, err = g.appendLine(ops, f, "示例", top, 4.2)
 	}
-	return ops, nil
+	return ops, err
 }
 
 // appendOnArc puts a character upright on the radius at the angle, centred on its ink.
@@ -140,19 +142,20 @@ func (g sealGeometry) appendOnArc(ops []Op, f *Fonts, r rune, angle float64) ([]
 	return append(ops, t.Apply(glyph.Ops)...), nil
 }
 
-// appendLine sets the line under the star, narrower or smaller where the ring or the ends of the name come close.
-func (g sealGeometry) appendLine(ops []Op, f *Fonts, line string) ([]Op, error) {
-	const top = 8.1 // under the star's lower points
-	for size := sealMaxHeight * sealLineFactor; ; size *= 0.95 {
+// appendLine sets a line below the height top, narrower or smaller where the ring or the ends of the name come close.
+// It returns where the next line may begin.
+func (g sealGeometry) appendLine(ops []Op, f *Fonts, line string, top, size float64) ([]Op, float64, error) {
+	for ; ; size *= 0.95 {
 		natural, err := f.Width(Bold, line, size)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		squeeze := min(1, 2*g.free(top, top+size)/natural)
 		if squeeze < sealMinAspect && size > 1.5 {
 			continue
 		}
-		return appendText(ops, f, line, -natural*squeeze/2, top+size*sealBaseline, size*squeeze, size)
+		ops, err = appendText(ops, f, line, -natural*squeeze/2, top+size*sealBaseline, size*squeeze, size)
+		return ops, top + size + sealGap, err
 	}
 }
 
@@ -171,17 +174,6 @@ func (g sealGeometry) free(y0, y1 float64) float64 {
 		half = min(half, ring, name)
 	}
 	return half - sealGap
-}
-
-// appendSample sets 示 and 例 left and right of the star.
-func (g sealGeometry) appendSample(ops []Op, f *Fonts) ([]Op, error) {
-	const size = 3.6
-	middle := (sealStar + g.inner()) / 2
-	ops, err := appendText(ops, f, "示", -middle-size/2, size*0.38, size, size)
-	if err != nil {
-		return nil, err
-	}
-	return appendText(ops, f, "例", middle-size/2, size*0.38, size, size)
 }
 
 // appendText sets bold text with its own scale in each direction.
