@@ -175,12 +175,8 @@ func extent(ops []Op) image.Rectangle {
 }
 
 func (c *canvas) image(v Image) error {
-	config, err := png.DecodeConfig(bytes.NewReader(v.PNG))
-	if err != nil {
-		return fmt.Errorf("reading an image of the page: %w", err)
-	}
-	if config.Width*config.Height > maxImagePixels {
-		return fmt.Errorf("%w: an image of %d × %d pixels", errPage, config.Width, config.Height)
+	if err := checkPNG(v.PNG, maxImagePixels); err != nil {
+		return fmt.Errorf("image of the page: %w", err)
 	}
 	src, err := png.Decode(bytes.NewReader(v.PNG))
 	if err != nil {
@@ -195,3 +191,15 @@ func (c *canvas) image(v Image) error {
 }
 
 func (c *canvas) pixel(mm float64) int { return int(math.Round(mm * c.scale)) }
+
+// checkPNG looks at the head of an image before anything is decoded.
+func checkPNG(data []byte, limit int) error {
+	config, err := png.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	if config.Width > limit/config.Height {
+		return fmt.Errorf("%w: an image of %d × %d pixels", errPage, config.Width, config.Height)
+	}
+	return nil
+}
