@@ -1,0 +1,277 @@
+package ofd
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"fmt"
+	"math"
+	"path"
+	"strings"
+
+	"github.com/yinxin/yinxin/shared/sm"
+)
+
+func finding(code Code, level Level, signature, name, format string, args ...any) Finding {
+	f := Finding{Code: code, Level: level, Signature: signature, Detail: fmt.Sprintf(format, args...)}
+	if name != "" {
+		f.Path = "/" + strings.TrimPrefix(name, "/")
+	}
+	return f
+}
+
+// CheckReferences recomputes the digests of the files that a signature protects (GB/T 38540-2020, 7.3, dataHash; the
+// digest of Signature.xml itself is the Digest of the signature, for the caller to compare with the stamp). It begins
+// with the signature's own Findings; no Fail among the result means that every protected file is as it was signed.
+func (p *Package) CheckReferences(s Signature) []Finding {
+	out := append([]Finding(nil), s.Findings...)
+	note := func(code Code, name, format string, args ...any) {
+		out = append(out, finding(code, Fail, s.Path, name, format, args...))
+	}
+	allowed := isSM3(s.CheckMethod)
+	if !allowed {
+		note(CheckMethod, s.Path, "CheckMethod %.50q", s.CheckMethod)
+	}
+	if len(s.References) == 0 {
+		note(NoReferences, s.Path, "")
+	}
+	seen := make(map[string]bool, len(s.References))
+	for _, r := range s.References {
+		name := strings.TrimPrefix(path.Clean("/"+r.FileRef), "/")
+		if "/"+name != r.FileRef || badName(name) != "" {
+			note(ReferencePath, name, "FileRef %.200q", r.FileRef)
+		}
+		if seen[name] {
+			note(ReferenceDuplicate, name, "")
+		}
+		seen[name] = true
+		e := p.byName[name]
+		switch {
+		case e == nil:
+			note(ReferenceMissing, name, "")
+		case allowed && subtle.ConstantTimeCompare(e.sum[:], r.CheckValue) != 1:
+			note(ReferenceDigest, name, "")
+		}
+	}
+	return out
+}
+
+// isSM3 tells whether a CheckMethod is SM3. Every other digest is refused, also the HMAC identifier that is sometimes
+// written by mistake: which digest a signature uses must not be for the document to say.
+func isSM3(method string) bool {
+	return method == sm.OIDSM3.String() || strings.EqualFold(method, "SM3")
+}
+
+// CheckSeal compares the seal beside a signature with the one in its stamp, which the caller has parsed from Value.
+// Only the latter is signed; a reader that draws the former would show another picture.
+func (p *Package) CheckSeal(s Signature, sealInStamp []byte) []Finding {
+	var out []Finding
+	switch {
+	case s.SealPath == "":
+	case s.Seal == nil:
+		out = append(out, finding(SealMissing, Fail, s.Path, s.SealPath, ""))
+	case !bytes.Equal(s.Seal, sealInStamp):
+		out = append(out, finding(SealDiffers, Fail, s.Path, s.SealPath, ""))
+	}
+	if s.ImageLoc != "" {
+		out = append(out, finding(ImageLocUnchecked, Warn, s.Path, s.ImageLoc, ""))
+	}
+	return out
+}
+
+// CheckPath compares propertyInfo of the stamp with the place of the signature, so that a stamp cannot be carried to
+// another place in the package.
+func (p *Package) CheckPath(s Signature, propertyInfo string) []Finding {
+	if propertyInfo == s.Path {
+		return nil
+	}
+	return []Finding{finding(PropertyPath, Fail, s.Path, s.Path, "propertyInfo %.200q", propertyInfo)}
+}
+
+// Geometry is compared with half a millimetre of tolerance.
+const tolerance = 0.5
+
+// CheckGeometry judges where and how large the seal is shown. sealW and sealH are the millimetres in the seal.
+func (p *Package) CheckGeometry(s Signature, sealW, sealH float64) []Finding {
+	if len(s.Stamps) == 0 {
+		return []Finding{finding(NoStampAnnot, Warn, s.Path, s.Path, "")}
+	}
+	var out []Finding
+	note := func(code Code, level Level, a StampAnnot, format string, args ...any) {
+		out = append(out, finding(code, level, s.Path, s.Path, "StampAnnot "+a.ID+": "+format, args...))
+	}
+	shown := 0.0
+	for _, a := range s.Stamps {
+		if a.malformed {
+			note(BoundaryMalformed, Fail, a, "Boundary or Clip")
+			continue
+		}
+		b := a.Boundary
+		if math.Abs(b.W-sealW) > tolerance || math.Abs(b.H-sealH) > tolerance {
+			note(BoundarySize, Fail, a, "%v × %v mm, the seal has %v × %v", b.W, b.H, sealW, sealH)
+		}
+		visible := b
+		if a.Clip != nil {
+			visible = b.intersect(Box{b.X + a.Clip.X, b.Y + a.Clip.Y, a.Clip.W, a.Clip.H})
+		}
+		shown += visible.area()
+		page, ok := p.page(s.Body, a.PageRef)
+		if !ok {
+			note(PageRef, Fail, a, "no page %.20q", a.PageRef)
+			continue
+		}
+		on := visible.intersect(Box{-tolerance, -tolerance, page.W + 2*tolerance, page.H + 2*tolerance})
+		switch {
+		case visible.intersect(Box{0, 0, page.W, page.H}).area() == 0:
+			note(BoundaryOffPage, Fail, a, "%v on a page of %v × %v mm", visible, page.W, page.H)
+		case on.area() < visible.area()-1e-6:
+			note(BoundaryPartlyOff, Warn, a, "%v on a page of %v × %v mm", visible, page.W, page.H)
+		}
+	}
+	if shown < 0.95*sealW*sealH {
+		out = append(out, finding(ClipHidesSeal, Warn, s.Path, s.Path, "%.0f of %.0f mm²", shown, sealW*sealH))
+	}
+	return out
+}
+
+func (p *Package) page(body int, id string) (Page, bool) {
+	for _, page := range p.bodies[body].Pages {
+		if page.ID == id {
+			return page, true
+		}
+	}
+	return Page{}, false
+}
+
+// Protection tells how much of the document a signature protects.
+type Protection string
+
+// The protections. A later signature's own files, and the list of signatures, count against neither.
+const (
+	Whole   Protection = "whole"
+	Partial Protection = "partial"
+)
+
+// Coverage is what the valid signatures of a package protect together.
+type Coverage struct {
+	Protects map[string]Protection // by Path, of every listed signature
+	Findings []Finding
+}
+
+// Coverage judges the package as a whole. valid tells which signatures the caller has found to hold in every other
+// respect: only their References count. A package without signatures gets no findings about protection, except for
+// files of signatures that are not listed.
+//
+// What it cannot see: a last signature that was removed with all its files and its entry in the list, which no other
+// signature protects. Only a record of how many stamps a document got can tell (seals.md B.6, row 3).
+func (p *Package) Coverage(valid func(Signature) bool) Coverage {
+	c := Coverage{Protects: map[string]Protection{}, Findings: append([]Finding(nil), p.findings...)}
+	covered := map[string]bool{} // by any valid signature
+	vouched := map[string]bool{} // by any listed signature
+	own := map[string]bool{}     // files of listed signatures
+	for _, s := range p.signatures {
+		own[s.Path], own[s.ValuePath], own[s.SealPath] = true, true, true
+		ok := valid(s)
+		for _, r := range s.References {
+			vouched[r.FileRef] = true
+			covered[r.FileRef] = covered[r.FileRef] || ok
+		}
+		if ok { // protected by being signed, or by CheckSeal
+			covered[s.Path], covered[s.ValuePath], covered[s.SealPath] = true, true, true
+		}
+	}
+	for i := range p.signatures {
+		c.Protects[p.signatures[i].Path] = p.protects(i)
+	}
+	unlisted := p.unlisted(own, vouched, &c)
+	if len(p.signatures) == 0 {
+		return c
+	}
+	for _, part := range p.parts {
+		name := strings.TrimPrefix(part.Path, "/")
+		if part.Missing || covered[part.Path] || p.lists[name] {
+			continue
+		}
+		c.Findings = append(c.Findings, finding(UncoveredReachable, Fail, "", name, "%s", part.Kind))
+	}
+	for _, e := range p.entries {
+		_, reachable := p.seen[e.name]
+		at := "/" + e.name
+		switch {
+		case e.folder() || reachable || covered[at] || unlisted[dir(e.name)]:
+		case e.name == "OFDEntries.xml" || e.name == "signedvalue.dat":
+			c.Findings = append(c.Findings, finding(UncheckedManifest, Warn, "", e.name, "GM/T 0099 integrity protection"))
+		default:
+			c.Findings = append(c.Findings, finding(SmuggledEntry, Fail, "", e.name, ""))
+		}
+	}
+	for _, body := range p.bodies {
+		if !covered[body.Root] {
+			c.Findings = append(c.Findings, finding(UnsignedDocument, Fail, "", body.Root, ""))
+		}
+	}
+	return c
+}
+
+// protects tells whether the i-th signature covers all that can be reached, but for later signatures and the lists.
+func (p *Package) protects(i int) Protection {
+	s := p.signatures[i]
+	free := map[string]bool{s.Path: true, s.ValuePath: true, s.SealPath: true}
+	for _, r := range s.References {
+		free[r.FileRef] = true
+	}
+	for _, later := range p.signatures[i+1:] {
+		free[later.Path], free[later.ValuePath], free[later.SealPath] = true, true, true
+	}
+	for _, part := range p.parts {
+		if !part.Missing && !free[part.Path] && !p.lists[strings.TrimPrefix(part.Path, "/")] {
+			return Partial
+		}
+	}
+	return Whole
+}
+
+// unlisted finds files of signatures that no list names: what remains when an entry is taken out of the list, which a
+// signature that leaves room for others cannot protect. It returns their folders.
+func (p *Package) unlisted(own, vouched map[string]bool, c *Coverage) map[string]bool {
+	folders, listed := map[string]bool{}, map[string]bool{}
+	for _, s := range p.signatures {
+		listed[path.Dir(s.Path)] = true
+	}
+	for _, e := range p.entries {
+		at := "/" + e.name
+		if e.folder() || own[at] || folders[dir(e.name)] || !p.looksSigned(e, listed[path.Dir(at)]) {
+			continue
+		}
+		folders[dir(e.name)] = true
+		if vouched[at] {
+			c.Findings = append(c.Findings, finding(SignatureStripped, Fail, "", e.name, "a listed signature vouches for it"))
+		} else {
+			c.Findings = append(c.Findings, finding(UnlistedSignature, Fail, "", e.name, ""))
+		}
+	}
+	return folders
+}
+
+// looksSigned tells whether an entry belongs to a signature, by its name or, for XML that nothing names, by its root.
+// Not every file in the folder of a listed signature does.
+func (p *Package) looksSigned(e *entry, listedFolder bool) bool {
+	folder := strings.ToLower(path.Base(dir(e.name)))
+	rest, ok := strings.CutPrefix(folder, "sign_")
+	if ok && !listedFolder && rest != "" && strings.Trim(rest, "0123456789") == "" {
+		return true
+	}
+	base := strings.ToLower(path.Base(e.name))
+	if base == "signature.xml" || base == "signedvalue.dat" && dir(e.name) != "" || base == "signvalue.dat" {
+		return true
+	}
+	if _, reachable := p.seen[e.name]; reachable || !strings.HasSuffix(base, ".xml") {
+		return false
+	}
+	content, err := e.read()
+	if err != nil {
+		return false
+	}
+	budget := maxXMLSize
+	_, err = readXML(e.name, content, &budget, "", "Signature")
+	return err == nil
+}
