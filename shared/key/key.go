@@ -34,6 +34,7 @@ const (
 	StatusList    Purpose = "status-list"    // Status List Tokens of one agency
 	Receipt       Purpose = "receipt"        // verification receipts
 	Authority     Purpose = "authority"      // the demonstration certificate authority
+	TLS           Purpose = "tls"            // https of the local server
 )
 
 // Algorithm is a signature algorithm together with its digest.
