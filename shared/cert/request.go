@@ -20,6 +20,9 @@ type Request struct {
 	PublicKey crypto.PublicKey
 }
 
+// KeyAlgorithm is as [Certificate.KeyAlgorithm].
+func (r *Request) KeyAlgorithm() (key.Algorithm, bool) { return keyAlgorithm(r.PublicKey) }
+
 // CreateCSR makes a request for a certificate of k under the name subject.
 func CreateCSR(ctx context.Context, subject Name, k key.Signer) ([]byte, error) {
 	algorithm, err := signatureAlgorithm(k)
