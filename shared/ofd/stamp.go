@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/yinxin/yinxin/shared/sm"
 )
@@ -229,19 +230,18 @@ func (p *Package) extendList(listName, location string) ([]byte, string, error) 
 	}
 	id := "s" + strconv.Itoa(highest+1)
 	prefix := root.prefix(data)
-	if root.closing == root.end || !bytes.HasPrefix(data[root.closing:], []byte("</")) { // <Signatures … />
+	if root.closing == root.end { // <Signatures … />
 		open := bytes.TrimRight(data[:root.end-len("/>")], " \t\r\n")
 		out := append(bytes.Clone(open), (">" + entry(prefix, id) + "</" + prefix + "Signatures>")...)
 		return append(out, data[root.end:]...), id, nil
 	}
 	out := splice(data, root.closing, root.closing, entry(prefix, id))
-	if counter != nil && bytes.HasPrefix(data[counter.closing:], []byte("</")) {
+	if counter != nil && counter.closing != counter.end {
 		value := id
 		if c := counter.value(); c != "" && strings.Trim(c, "0123456789") == "" {
 			value = strconv.Itoa(highest + 1) // some programs count without a letter
 		}
-		content := bytes.IndexByte(data[counter.start:], '>') + counter.start + 1
-		out = splice(out, content, counter.closing, value)
+		out = splice(out, counter.opened, counter.closing, value)
 	}
 	return out, id, nil
 }
@@ -252,6 +252,9 @@ func (p *Package) freeFolder(listName string) string {
 	base := dir(listName)
 	if path.Base(base) != "Signs" {
 		base = path.Join(base, "Signs")
+	}
+	if strings.ContainsFunc(base, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		base = "Signs" // propertyInfo is an IA5String
 	}
 	next := 0
 	for _, e := range p.entries {

@@ -30,6 +30,7 @@ type node struct {
 	children   []*node
 	text       []byte // character data of the element itself
 	start, end int    // of the whole element, in the file
+	opened     int    // end of the start tag
 	closing    int    // of the end tag; equal to end for an empty-element tag
 }
 
@@ -65,7 +66,7 @@ func readXML(file string, data []byte, budget *int, leaf string, roots ...string
 			if err != nil {
 				return nil, err
 			}
-			n.start = start
+			n.start, n.opened = start, int(d.InputOffset())
 			if nodes++; nodes > maxXMLNodes || len(open) >= maxXMLDepth {
 				return nil, refuse(XMLTooLarge, file, "elements")
 			}
