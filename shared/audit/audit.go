@@ -49,7 +49,8 @@ type Event struct {
 
 // Recorder records acts that change no record.
 type Recorder interface {
-	// Record stores the event durably before it returns. An event whose ID is known already is not stored again.
+	// Record stores the event durably before it returns. An event whose ID is known already is not stored again; one
+	// without ID, Time, Action or Outcome is an error.
 	Record(ctx context.Context, e Event) error
 }
 
