@@ -104,10 +104,9 @@ func (c Cookies) FormToken(w http.ResponseWriter, r *http.Request, random io.Rea
 // CheckForm tells whether a posted form came from a page that we gave to this browser. The form must have been parsed.
 func (c Cookies) CheckForm(r *http.Request) bool {
 	// Browsers set Sec-Fetch-Site and no page can (W3C Fetch Metadata, section 2.3); older ones send Origin alone.
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
-		return false
-	}
-	if origin := r.Header.Get("Origin"); origin != "" && origin != c.Issuer {
+	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
+	switch {
+	case site != "" && site != "same-origin", site == "" && origin != "" && origin != c.Issuer:
 		return false
 	}
 	value := c.get(r, formCookie)
