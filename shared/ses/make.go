@@ -2,6 +2,7 @@ package ses
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"fmt"
 	"math/big"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/sm"
 )
 
@@ -49,6 +51,11 @@ func (p *PreparedSeal) ToBeSigned() []byte { return bytes.Clone(p.info) }
 // not verify is refused with [ErrSignature], so that a faulty signature never leaves.
 func (p *PreparedSeal) Assemble(signature []byte) ([]byte, error) {
 	return assemble(p.info, p.cert, p.pub, signature)
+}
+
+// Sign signs with the maker's key and assembles. It returns [ErrPublicKey] for a key that is not the certificate's.
+func (p *PreparedSeal) Sign(ctx context.Context, s key.Signer) ([]byte, error) {
+	return signAndJoin(ctx, s, p.info, p.cert, p.pub)
 }
 
 // PreparedStamp is a stamp of which only the signature is missing. [PrepareStamp] makes it.
@@ -115,11 +122,35 @@ func (p *PreparedStamp) Assemble(signature []byte) ([]byte, error) {
 	return assemble(p.tbs, p.cert, p.pub, signature)
 }
 
-// assemble builds SEQUENCE{tbs, cert, algorithm, signature}, the shape that SESeal and SES_Signature share.
+// Sign signs with the owner's key and assembles. It returns [ErrPublicKey] for a key that is not the certificate's.
+func (p *PreparedStamp) Sign(ctx context.Context, s key.Signer) ([]byte, error) {
+	return signAndJoin(ctx, s, p.tbs, p.cert, p.pub)
+}
+
+// signAndJoin leaves the verification to key.Sign, which verifies under the signer's key: the certificate's.
+func signAndJoin(ctx context.Context, s key.Signer, tbs, cert []byte, pub *ecdsa.PublicKey) ([]byte, error) {
+	if s.Algorithm() != key.SM2SM3 || !pub.Equal(s.Public()) {
+		return nil, fmt.Errorf("signing with key %s: %w: the certificate is of another key", s.KeyID(), ErrPublicKey)
+	}
+	signature, err := key.Sign(ctx, s, tbs)
+	if err != nil {
+		return nil, err
+	}
+	if !isDERSignature(signature) {
+		return nil, ErrSignature
+	}
+	return join(tbs, cert, signature)
+}
+
 func assemble(tbs, cert []byte, pub *ecdsa.PublicKey, signature []byte) ([]byte, error) {
 	if !isDERSignature(signature) || !sm.Verify(pub, tbs, signature) {
 		return nil, ErrSignature
 	}
+	return join(tbs, cert, signature)
+}
+
+// join builds SEQUENCE{tbs, cert, algorithm, signature}, the shape that SESeal and SES_Signature share.
+func join(tbs, cert, signature []byte) ([]byte, error) {
 	return build(func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddBytes(tbs)

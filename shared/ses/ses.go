@@ -9,6 +9,8 @@
 // are not signed. That the signer's certificate stands in the seal's list ([Seal.Lists]) is therefore part of the
 // proof, not a formality.
 //
+// PreparedSeal.Sign and PreparedStamp.Sign take the middle steps with a key.Signer at hand.
+//
 // Writing is strict DER. Reading is strict in structure and size and forgives only what issued seals contain, naming
 // each case in Tolerances; signatures are always checked over the original bytes, never over a re-encoding.
 //
