@@ -69,7 +69,8 @@ const (
 	sealBaseline   = 0.88 // of the height, below the top
 	sealLineTop    = 8.1  // below the centre: under the lower points of the star
 	sealLineFactor = 0.62 // height of the line to that of the name at its largest
-	sealGap        = 0.7  // least distance of the line from anything else
+	sealSampleSize = 4.2
+	sealGap        = 0.7 // least distance of the line from anything else
 )
 
 // sealGeometry is how the name lies on the arc: angles in radians, 0 at the top, clockwise.
@@ -121,7 +122,7 @@ func (g sealGeometry) draw(spec SealSpec, f *Fonts) ([]Op, error) {
 		}
 	}
 	if spec.Sample {
-		ops, _, err = g.appendLine(ops, f, "示例", top, 4.2)
+		ops, _, err = g.appendLine(ops, f, "示例", top, sealSampleSize)
 	}
 	return ops, err
 }
