@@ -7,6 +7,7 @@ type (
 	Certificate        = smx509.Certificate
 	CertificateRequest = smx509.CertificateRequest
 	RevocationList     = smx509.RevocationList
+	RevocationEntry    = smx509.RevocationListEntry
 	CertPool           = smx509.CertPool
 	VerifyOptions      = smx509.VerifyOptions
 	KeyUsage           = smx509.KeyUsage
