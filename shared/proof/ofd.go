@@ -3,7 +3,9 @@ package proof
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/cert"
@@ -142,21 +144,24 @@ func (e *ofdStamp) facts(overall verdict.Overall) verdict.Seal {
 
 // of picks the findings of some codes and makes one finding of ours of them: the worst level decides.
 func of(findings []ofd.Finding, code string, codes ...ofd.Code) (finding, bool) {
-	var files []string
-	var reasons []string
+	return ofAll(findings, code, func(c ofd.Code) bool { return slices.Contains(codes, c) })
+}
+
+func ofAll(findings []ofd.Finding, code string, pick func(ofd.Code) bool) (finding, bool) {
+	var files, reasons []string
 	result := verdict.Pass
 	for _, f := range findings {
-		for _, c := range codes {
-			if f.Code != c {
-				continue
-			}
-			if result != verdict.Fail {
-				result = map[ofd.Level]verdict.Result{ofd.Warn: verdict.Warn, ofd.Fail: verdict.Fail}[f.Level]
-			}
-			reasons = append(reasons, string(f.Code))
-			if f.Path != "" {
-				files = append(files, f.Path)
-			}
+		if !pick(f.Code) {
+			continue
+		}
+		if f.Level != ofd.Warn {
+			result = verdict.Fail
+		} else if result == verdict.Pass {
+			result = verdict.Warn
+		}
+		reasons = append(reasons, string(f.Code))
+		if f.Path != "" {
+			files = append(files, f.Path)
 		}
 	}
 	if result == verdict.Pass {
@@ -181,12 +186,18 @@ func unique(list []string) []string {
 	return out
 }
 
-// formCodes are the findings that say that a signature cannot be read in one way only.
-var formCodes = []ofd.Code{ofd.SignatureMalformed, ofd.SignatureDuplicate, ofd.SignedValueMissing, ofd.NoReferences,
-	ofd.ReferencePath, ofd.ReferenceDuplicate}
+// What rows of their own look at; every other finding about the files of a signature says that it cannot be read in one
+// way only, every other finding about the package is told in its last row.
+var (
+	digestCodes   = []ofd.Code{ofd.ReferenceDigest, ofd.ReferenceMissing}
+	coverageCodes = []ofd.Code{ofd.UncoveredReachable, ofd.UnsignedDocument, ofd.MissingFile}
+	strippedCodes = []ofd.Code{ofd.SignatureStripped, ofd.UnlistedSignature, ofd.SignIDGap}
+)
 
 func (e *ofdStamp) format() finding {
-	if f, is := of(e.refs, FormatFailure, formCodes...); is {
+	if f, is := ofAll(e.refs, FormatFailure, func(c ofd.Code) bool {
+		return c != ofd.CheckMethod && !slices.Contains(digestCodes, c)
+	}); is {
 		return f
 	}
 	var version *ses.VersionError
@@ -367,7 +378,7 @@ func (e *ofdStamp) digest() finding {
 }
 
 func (e *ofdStamp) references() finding {
-	if f, is := of(e.refs, HashFailure, ofd.ReferenceDigest, ofd.ReferenceMissing); is {
+	if f, is := of(e.refs, HashFailure, digestCodes...); is {
 		return f
 	}
 	if e.stamp == nil {
@@ -430,30 +441,42 @@ func (e *ofdStamp) status() finding {
 	if e.stamp == nil {
 		return skipped()
 	}
-	if e.trust.Seal == nil {
-		return found(verdict.Skipped, SealStatusUnknown, nil)
+	detail, f := askSeal(e.ctx, e.trust, e.stamp.Seal.ID, e.stamp.Time)
+	if f != nil {
+		return *f
 	}
-	facts, known, err := e.trust.Seal(e.ctx, e.stamp.Seal.ID, e.stamp.Time)
-	switch {
-	case err != nil:
-		return found(verdict.Unknown, SealStatusUnknown, nil)
-	case !known:
-		return found(verdict.Skipped, SealStatusUnknown, nil)
-	}
-	detail := map[string]any{"state": facts.State, "since": rfc3339(facts.Since), "at": rfc3339(e.stamp.Time)}
-	switch facts.State {
-	case "suspended":
-		return fail(SealSuspended, detail)
-	case "revoked":
-		return fail(SealRevoked, detail)
-	case "active":
-	default:
-		return fail(SealNotActive, detail)
-	}
-	if facts.Digest != sm.Sum3(e.stamp.Seal.Raw) {
+	if sum := sm.Sum3(e.stamp.Seal.Raw); detail["sealDigest"] != "sm3:"+hex.EncodeToString(sum[:]) {
 		return fail(SealNotAsRegistered, detail)
 	}
 	return pass(detail)
+}
+
+// askSeal asks the register about a seal at a time. It returns the evidence of a seal in use, or a finding.
+func askSeal(ctx context.Context, t Trust, code string, at time.Time) (map[string]any, *finding) {
+	if t.Seal == nil {
+		f := found(verdict.Skipped, SealStatusUnknown, nil)
+		return nil, &f
+	}
+	facts, known, err := t.Seal(ctx, code, at)
+	if err != nil || !known {
+		f := found(verdict.Skipped, SealStatusUnknown, nil)
+		if err != nil {
+			f.result = verdict.Unknown
+		}
+		return nil, &f
+	}
+	detail := map[string]any{"state": facts.State, "since": rfc3339(facts.Since), "at": rfc3339(at),
+		"sealDigest": "sm3:" + hex.EncodeToString(facts.Digest[:])}
+	codes := map[string]string{"active": "", "suspended": SealSuspended, "revoked": SealRevoked}
+	reason, ordinary := codes[facts.State]
+	if !ordinary {
+		reason = SealNotActive
+	}
+	if reason != "" {
+		f := fail(reason, detail)
+		return nil, &f
+	}
+	return detail, nil
 }
 
 func (p *ofdPackage) present() finding {
@@ -469,10 +492,7 @@ func (p *ofdPackage) covered() finding {
 	if p.signed && !p.held {
 		return skipped()
 	}
-	if f, is := of(p.coverage.Findings, CoverageIncomplete, ofd.UncoveredReachable, ofd.UnsignedDocument); is {
-		return f
-	}
-	if f, is := of(p.coverage.Findings, CoverageIncomplete, ofd.MissingFile); is {
+	if f, is := of(p.coverage.Findings, CoverageIncomplete, coverageCodes...); is {
 		return f
 	}
 	if !p.signed {
@@ -492,7 +512,7 @@ func (p *ofdPackage) smuggled() finding {
 }
 
 func (p *ofdPackage) stripped() finding {
-	f, is := of(p.coverage.Findings, SignatureStripped, ofd.SignatureStripped, ofd.UnlistedSignature, ofd.SignIDGap)
+	f, is := of(p.coverage.Findings, SignatureStripped, strippedCodes...)
 	if is {
 		return f
 	}
@@ -504,6 +524,11 @@ func (p *ofdPackage) rest() finding {
 		return f
 	}
 	if f, is := of(p.coverage.Findings, ManifestUnchecked, ofd.UncheckedManifest); is {
+		return f
+	}
+	if f, is := ofAll(p.coverage.Findings, FormatFailure, func(c ofd.Code) bool {
+		return c != ofd.SmuggledEntry && !slices.Contains(coverageCodes, c) && !slices.Contains(strippedCodes, c)
+	}); is {
 		return f
 	}
 	return pass(nil)
