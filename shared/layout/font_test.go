@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"golang.org/x/image/font/gofont/goregular"
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
 )
@@ -103,6 +104,54 @@ func TestOutlinesAgreeWithAnotherReader(t *testing.T) {
 				t.Errorf("advance of %c = %v, want %d/1000 (%v)", r, g.Advance, advance, err)
 			}
 		}
+	}
+}
+
+// TestFontsOfOtherMakersAreRead takes a font with composite glyphs, hinting, 2048 units per em and a cmap of format 4.
+func TestFontsOfOtherMakersAreRead(t *testing.T) {
+	theirs, err := sfnt.Parse(goregular.TTF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := parseFont(string(goregular.TTF))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fonts := &Fonts{}
+	fonts.faces[Regular] = []*font{ours}
+	count := 0
+	for r := rune(0); r <= 0xFFFF; r++ {
+		id, err := theirs.GlyphIndex(nil, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ours.glyph(r); got != int(id) {
+			t.Fatalf("glyph of U+%04X = %d, want %d", r, got, id)
+		}
+		if id == 0 || r == 0xFFFD {
+			continue
+		}
+		count++
+		g, err := fonts.Outline(Regular, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := ourOutline(g.Ops, 2048), theirOutline(t, theirs, id); !slices.Equal(got, want) {
+			t.Errorf("outline of %c:\n got %.300v\nwant %.300v", r, got, want)
+		}
+	}
+	if count < 500 {
+		t.Errorf("only %d characters compared", count)
+	}
+	s, err := fonts.Subset(Regular, []rune("éAg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sfnt.Parse(s.TTF); err != nil {
+		t.Error(err)
+	}
+	if want := int(math.Round(1000 * float64(ours.advance(ours.glyph('A'))) / 2048)); s.Advance[s.GID['A']] != want {
+		t.Errorf("advance %d/1000, want %d", s.Advance[s.GID['A']], want)
 	}
 }
 

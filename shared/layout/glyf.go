@@ -43,7 +43,8 @@ func parseFont(data string) (*font, error) {
 		tag  string
 		size int
 	}{
-		{"head", 54}, {"hhea", 36}, {"maxp", 6}, {"hmtx", 4}, {"cmap", 4}, {"loca", 4}, {"glyf", 0}, {"OS/2", 78}, {"name", 6},
+		{"head", 54}, {"hhea", 36}, {"maxp", 6}, {"hmtx", 4}, {"cmap", 4}, {"loca", 4}, {"glyf", 0}, {"OS/2", 78},
+		{"name", 6},
 	} {
 		if t, ok := tables[need.tag]; !ok || len(t) < need.size {
 			return nil, fmt.Errorf("%w: table %s is missing or short", errFont, need.tag)

@@ -1,12 +1,16 @@
 // Package layout is the picture of a page in millimetres: text runs, filled paths and images, with the origin at the
-// top left. One model feeds every writer.
+// top left. One model feeds every writer. It holds the fonts (TrueType outlines, ISO/IEC 14496-22), the drawing of
+// round official seals (圆形公章, 国发〔1999〕25号), the faces of licences (照面) as JSON templates, Chinese line breaking
+// (禁则) and QR codes (ISO/IEC 18004).
 //
 //	template + data ─┐
 //	seal geometry   ─┼─ Page{W, H, Items} ─┬─ PNG, SVG (here)
 //	QR              ─┘                     └─ PDF (shared/pdf), OFD (shared/ofd)
 //
-// Given the same inputs it makes the same bytes. It does not shape complex scripts, and it never draws a box for a
-// character that no font has: that is an error which names the character.
+// Given the same inputs it makes the same bytes (see TestTheSameInputsGiveTheSameBytes). It never draws a box for a
+// character that no font has: that is an error which names the character (see TestAMissingCharacterStopsEveryWriter).
+//
+// It does not shape complex scripts, write vertically, kern, stroke lines, or draw the national emblem (国徽).
 package layout
 
 // Page is one page, W by H millimetres.

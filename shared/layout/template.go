@@ -444,8 +444,8 @@ func (t *Template) Page(f *Fonts, values map[string]string, qr string) (Page, er
 	}
 	c := t.spec.Code
 	if (c == nil) != (qr == "") {
-		return Page{}, fmt.Errorf("%w: the face has a code (%t) and a text for it was given (%t)", ErrTemplate, c != nil,
-			qr != "")
+		return Page{}, fmt.Errorf("%w: the face has a code: %t; a text for it was given: %t", ErrTemplate,
+			c != nil, qr != "")
 	}
 	if c == nil {
 		return p, nil
