@@ -167,7 +167,9 @@ func (g Guard) Require(scope string, h func(w http.ResponseWriter, r *http.Reque
 			return err
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		return h(w, r, c)
+		err = h(w, r, c)
+		Challenge(w, g.Issuer, scope, err)
+		return err
 	})
 }
 

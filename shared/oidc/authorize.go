@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -82,11 +81,7 @@ func pageHandler(h func(http.ResponseWriter, *http.Request) error) http.Handler 
 				Code: refusal.Code, Detail: refusal.Description,
 			}.Page())
 		default:
-			slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "route", r.Pattern, "error", err.Error())
-			page.Write(w, http.StatusInternalServerError, page.Message{
-				TitleZH: "暂时无法服务", TitleEN: "Something went wrong", Alert: true,
-				ZH: "我们这边出现了问题，请稍后再试。", EN: "Something went wrong on our side. Please try again later.",
-			}.Page())
+			page.Fault(w, r, err)
 		}
 	})
 }
@@ -310,7 +305,7 @@ func (p AuthorizePorts) decide(w http.ResponseWriter, r *http.Request, q Authori
 		return err
 	}
 	e.Person, e.Client, e.Channel, e.Object = session.Person, client.ID, client.channel(), "client/"+client.ID
-	e.Holder, e.Purpose = holder(session.Person), scope
+	e.Holder, e.Purpose = session.Person, scope
 	if err := p.Consents.AddConsent(r.Context(), session.Person, client.ID, strings.Fields(scope), e); err != nil {
 		return fmt.Errorf("saving the consent: %w", err)
 	}
@@ -344,7 +339,7 @@ func (p AuthorizePorts) issueCode(w http.ResponseWriter, r *http.Request, q Auth
 		return err
 	}
 	e.Person, e.Client, e.Channel, e.Object = g.Person, g.Client, g.Channel, "grant/"+g.ID
-	e.Holder = holder(g.Person)
+	e.Holder = g.Person
 	if err := p.Grants.SaveGrant(r.Context(), g, e); err != nil {
 		return fmt.Errorf("saving the grant: %w", err)
 	}
@@ -358,9 +353,6 @@ func (p AuthorizePorts) cookies() access.Cookies { return access.Cookies{Issuer:
 func (p AuthorizePorts) formSession(id string) string {
 	return sessionClaim(p.PairwiseKey, id, "form:")
 }
-
-// holder is the ledger of a person (audit.Event.Holder).
-func holder(person string) string { return "person/" + person }
 
 // destination says where an answer goes, for people: the host, or the scheme of an app.
 func destination(uri string) string {

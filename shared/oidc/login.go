@@ -142,7 +142,7 @@ func (p AuthorizePorts) signOn(
 	if err != nil {
 		return 0, "", err
 	}
-	e.Person, e.Client, e.Channel, e.Object, e.Holder = person, client.ID, client.channel(), "person/"+person, holder(person)
+	e.Person, e.Client, e.Channel, e.Object, e.Holder = person, client.ID, client.channel(), "person/"+person, person
 	if err := p.SessionSaver.SaveSession(r.Context(), s, e); err != nil {
 		return 0, "", fmt.Errorf("saving the session: %w", err)
 	}

@@ -158,7 +158,7 @@ func (p AuthorizePorts) end(ctx context.Context, session access.Session, id stri
 		return err
 	}
 	e.Person, e.Client, e.Channel = session.Person, client.ID, client.channel()
-	e.Object, e.Holder = "person/"+session.Person, holder(session.Person)
+	e.Object, e.Holder = "person/"+session.Person, session.Person
 	if err := p.SessionSaver.EndSession(ctx, id, now, e); err != nil {
 		return fmt.Errorf("ending the session: %w", err)
 	}

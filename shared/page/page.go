@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"html"
+	"log/slog"
 	"net/http"
 	"strings"
 )
@@ -143,3 +144,12 @@ th,td{padding:.5rem .6rem;border-bottom:1px solid var(--line);text-align:left;ve
 .scroll{overflow-x:auto}
 code{font-size:.9em;overflow-wrap:anywhere}
 `
+
+// Fault answers with a page that says nothing of the fault, which is logged in full under the request's context.
+func Fault(w http.ResponseWriter, r *http.Request, err error) {
+	slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "route", r.Pattern, "error", err.Error())
+	Write(w, http.StatusInternalServerError, Message{
+		TitleZH: "暂时无法服务", TitleEN: "Something went wrong", Alert: true,
+		ZH: "我们这边出现了问题，请稍后再试。", EN: "Something went wrong on our side. Please try again later.",
+	}.Page())
+}
