@@ -21,7 +21,7 @@ type function struct {
 const timeout = 10 * time.Second
 
 // routes serves each function behind a gateway of its own, and the pages of this server beside them.
-func (s *server) routes(functions []function) http.Handler {
+func (s *server) routes(functions []function) (http.Handler, error) {
 	mux := http.NewServeMux()
 	for _, f := range functions {
 		o := gateway.Options{Now: s.now, Rand: s.random, Timeout: f.Timeout}
@@ -33,8 +33,20 @@ func (s *server) routes(functions []function) http.Handler {
 			mux.Handle(route, h)
 		}
 	}
+	apps, err := s.sampleApps()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range apps {
+		a.register(mux)
+	}
+	first, err := s.first(apps)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("GET /{$}", first)
 	mux.Handle("/", problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.NotFound }))
-	return mux
+	return mux, nil
 }
 
 // logged writes one line for each invocation: no query, no body, no token.

@@ -27,11 +27,13 @@ type server struct {
 	issuer string // base URL, without a slash at its end
 	base   string // where it listens, as a URL
 
-	db       *embedded.DB
-	web      *http.Server
-	stopping context.CancelFunc // of the event loop
-	running  sync.WaitGroup
-	failed   chan error // of the listener
+	db        *embedded.DB
+	keys      *embedded.Keys
+	authority *embedded.Authority
+	web       *http.Server
+	stopping  context.CancelFunc // of the event loop
+	running   sync.WaitGroup
+	failed    chan error // of the listener
 }
 
 // start opens the store, seeds it, and serves on the configured address; port 0 takes a free one. It returns when
@@ -70,12 +72,22 @@ func (s *server) open(listener net.Listener) (err error) {
 	if s.db, err = embedded.Open(filepath.Join(s.data, "store.db"), embedded.Options{Now: s.now}); err != nil {
 		return err
 	}
+	if s.keys, err = embedded.OpenKeys(filepath.Join(s.data, "keys"), s.random); err != nil {
+		return err
+	}
+	if s.authority, err = embedded.OpenAuthority(context.Background(), s.db, s.keys, s.random); err != nil {
+		return fmt.Errorf("opening the demo authority: %w", err)
+	}
 	functions, events, err := s.wire()
 	if err != nil {
 		return err
 	}
+	routes, err := s.routes(functions)
+	if err != nil {
+		return err
+	}
 	s.web = &http.Server{
-		Handler:           s.routes(functions),
+		Handler:           routes,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      time.Minute,
