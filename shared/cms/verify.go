@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -165,6 +166,9 @@ func (v *verification) allowedAlgorithm() *Failure {
 	}
 	if !emptyParameters(v.signer.Digest.Parameters) {
 		return fail(AllowedAlgorithm, FormatFailure, "parameters of the digest")
+	}
+	if !slices.ContainsFunc(v.DigestAlgorithms, func(a Algorithm) bool { return a.OID.Equal(v.signer.Digest.OID) }) {
+		return fail(AllowedAlgorithm, FormatFailure, "the message does not announce its digest %s", v.hash)
 	}
 	a := v.signer.SignatureAlgorithm
 	var want Digest
