@@ -20,6 +20,9 @@ type function struct {
 // timeout is what a function gets where the table names nothing.
 const timeout = 10 * time.Second
 
+// documentTimeout is what functions get that lay out, stamp or read whole documents.
+const documentTimeout = 25 * time.Second
+
 // routes serves each function behind a gateway of its own, and the pages of this server beside them.
 func (s *server) routes(functions []function) (http.Handler, error) {
 	mux := http.NewServeMux()

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -17,26 +19,38 @@ var demoSeed []byte
 
 const defaultIssuer = "http://localhost:8080"
 
-// seedAll invokes registry-seed with the demo seed and with the file of -seed, as an operator would in AWS.
-func (s *server) seedAll(ports registry.SeedPorts) error {
+// seedAll invokes registry-seed with the demo seed and with the file of -seed, as an operator would in AWS, and returns
+// the organisations of both.
+func (s *server) seedAll(ports registry.SeedPorts) ([]registry.Organisation, error) {
 	demo := bytes.ReplaceAll(demoSeed, []byte(defaultIssuer), []byte(s.issuer))
-	if err := s.seedOne(ports, "seed.json", demo); err != nil || s.seed == "" {
-		return err
+	organisations, err := s.seedOne(ports, "seed.json", demo)
+	if err != nil || s.seed == "" {
+		return organisations, err
 	}
-	more, err := os.ReadFile(s.seed)
+	file, err := os.ReadFile(s.seed)
 	if err != nil {
-		return fmt.Errorf("reading the seed: %w", err)
+		return nil, fmt.Errorf("reading the seed: %w", err)
 	}
-	return s.seedOne(ports, s.seed, more)
+	more, err := s.seedOne(ports, s.seed, file)
+	return append(organisations, more...), err
 }
 
-func (s *server) seedOne(ports registry.SeedPorts, name string, file []byte) error {
+func (s *server) seedOne(ports registry.SeedPorts, name string, file []byte) ([]registry.Organisation, error) {
 	report, err := registry.Seed(ports)(context.Background(), file)
 	if err != nil {
-		return fmt.Errorf("seeding %s: %w", name, err)
+		return nil, fmt.Errorf("seeding %s: %w", name, err)
 	}
 	for _, w := range report.Warnings {
 		s.log.Warn("seed", "file", name, "object", w.Object, "warning", w.Text)
 	}
-	return nil
+	seeded, _, err := registry.ParseSeed(file, s.now())
+	return seeded.Organisations, err
+}
+
+// noRecords takes none: there is no service yet that knows records of this kind.
+type noRecords struct{}
+
+// TakeRecord implements [registry.RecordTaker].
+func (noRecords) TakeRecord(context.Context, json.RawMessage) error {
+	return errors.New("this installation knows no such records")
 }

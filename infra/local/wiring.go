@@ -1,7 +1,109 @@
 package main
 
+import (
+	"context"
+	"fmt"
+
+	"github.com/yinxin/yinxin/infra/embedded"
+	"github.com/yinxin/yinxin/shared/access"
+	"github.com/yinxin/yinxin/shared/account"
+	"github.com/yinxin/yinxin/shared/key"
+	"github.com/yinxin/yinxin/shared/layout"
+	"github.com/yinxin/yinxin/shared/oidc"
+	"github.com/yinxin/yinxin/shared/registry"
+	"github.com/yinxin/yinxin/shared/seal"
+)
+
+// The adapters that are one service of the house seen by another.
+var (
+	_ registry.Passwords   = account.Passwords{}
+	_ registry.RecordTaker = oidc.ClientTaker{}
+)
+
 // wire makes every function with its ports: the table that functions/ will be the other half of. The events drive those
 // that no request reaches.
 func (s *server) wire() ([]function, []event, error) {
-	return nil, nil, nil
+	ctx := context.Background()
+	if _, err := s.keys.MakeKey(ctx, key.Token, "", key.ES256); err != nil {
+		return nil, nil, fmt.Errorf("making the token key: %w", err)
+	}
+	pairwise, err := embedded.Secrets{DB: s.db}.Secret(ctx, "pairwise", s.random)
+	if err != nil {
+		return nil, nil, err
+	}
+	fonts, err := layout.Embedded()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the embedded fonts: %w", err)
+	}
+	events := embedded.Events{DB: s.db}
+	passwords := account.Passwords{
+		Credentials: embedded.Credentials{DB: s.db}, Adder: embedded.Credentials{DB: s.db}, Counters: embedded.Counters{DB: s.db},
+		Devices: embedded.Devices{DB: s.db}, Audit: events, Params: account.DefaultParams(), Now: s.now, Rand: s.random,
+	}
+	clients := embedded.Clients{DB: s.db}
+	seeded, err := s.seedAll(registry.SeedPorts{
+		Persons: embedded.Persons{DB: s.db}, Organisations: embedded.Organisations{DB: s.db}, Mandates: embedded.Mandates{DB: s.db},
+		Passwords: passwords, Clients: oidc.ClientTaker{Clients: clients, Now: s.now, Rand: s.random},
+		LicenceTypes: noRecords{}, Now: s.now, Rand: s.random,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	trusted, err := s.enrol(ctx, seeded)
+	if err != nil {
+		return nil, nil, err
+	}
+	guard := access.Guard{Issuer: s.issuer, Keys: embedded.TokenKeys{Keys: s.keys}, Grants: embedded.Grants{DB: s.db}, Now: s.now}
+	return append(s.identity(guard, passwords, pairwise), s.seals(guard, trusted, fonts)...), nil, nil
+}
+
+// identity are the functions of sign-on, accounts and the registry.
+func (s *server) identity(guard access.Guard, passwords account.Passwords, pairwise []byte) []function {
+	clients, grants, claims := embedded.Clients{DB: s.db}, embedded.Grants{DB: s.db}, embedded.Claims{DB: s.db}
+	sessions := embedded.Sessions{DB: s.db}
+	return []function{
+		{Name: "oidc-discovery", Routes: oidc.DiscoveryRoutes, Handler: oidc.Discovery(oidc.DiscoveryPorts{
+			Issuer: s.issuer, Keys: guard.Keys,
+		})},
+		{Name: "oidc-authorize", Routes: oidc.AuthorizeRoutes, Handler: oidc.Authorize(oidc.AuthorizePorts{
+			Issuer: s.issuer, Clients: clients, Sessions: sessions, SessionSaver: sessions, Consents: embedded.Consents{DB: s.db},
+			Grants: grants, Persons: claims, Keys: guard.Keys, PairwiseKey: pairwise, Authenticate: passwords.Authenticate,
+			Now: s.now, Rand: s.random,
+		})},
+		{Name: "oidc-token", Routes: oidc.TokenRoutes, Handler: oidc.Token(oidc.TokenPorts{
+			Issuer: s.issuer, Clients: clients, Grants: grants, Codes: grants, Refresh: grants, Revoker: grants,
+			Replays: embedded.Replays{DB: s.db}, Keys: s.keys, PairwiseKey: pairwise, Now: s.now, Rand: s.random,
+		})},
+		{Name: "oidc-userinfo", Routes: oidc.UserInfoRoutes, Handler: oidc.UserInfo(oidc.UserInfoPorts{
+			Issuer: s.issuer, Keys: guard.Keys, LiveGrants: grants, Clients: clients, Persons: claims, PairwiseKey: pairwise, Now: s.now,
+		})},
+		{Name: "account", Routes: account.AccountRoutes, Handler: account.Account(account.AccountPorts{
+			Issuer: s.issuer, Access: guard, Sessions: sessions, People: claims, Names: claims, Events: embedded.Events{DB: s.db},
+			Rand: s.random,
+		})},
+		{Name: "registry-manage", Routes: registry.ManageRoutes, Handler: registry.Manage(registry.ManagePorts{
+			Access: guard, Organisations: embedded.Organisations{DB: s.db}, Mandates: embedded.Mandates{DB: s.db}, Now: s.now,
+		})},
+	}
+}
+
+// seals are the functions of electronic seals.
+func (s *server) seals(guard access.Guard, trusted *trustSource, fonts *layout.Fonts) []function {
+	records, codes := embedded.Seals{DB: s.db}, embedded.SealCodes{DB: s.db}
+	directory, mandates := embedded.SealDirectory{DB: s.db}, embedded.Mandates{DB: s.db}
+	events := embedded.Events{DB: s.db}
+	return []function{
+		{Name: "seal-manage", Routes: seal.ManageRoutes, Handler: seal.Manage(seal.ManagePorts{
+			Access: guard, Records: records, Codes: codes, ByCode: codes, Directory: directory, Mandates: mandates, Audit: events,
+			Fonts: fonts, Now: s.now, Rand: s.random,
+		})},
+		{Name: "seal-make", Routes: seal.MakeRoutes, Timeout: documentTimeout, Handler: seal.Make(seal.MakePorts{
+			Access: guard, Records: records, ByCode: codes, Directory: directory, Mandates: mandates, Audit: events, NewKeys: s.keys,
+			MakerKeys: s.keys, Certifier: s.authority, Fonts: fonts, Now: s.now, Rand: s.random,
+		})},
+		{Name: "seal-stamp", Routes: seal.StampRoutes, Timeout: documentTimeout, Handler: seal.Stamp(seal.StampPorts{
+			Access: guard, Records: records, ByCode: codes, ByOwner: records, Directory: directory, Mandates: mandates,
+			Orders: embedded.Orders{DB: s.db}, Audit: events, Keys: s.keys, Trust: trusted, Fonts: fonts, Now: s.now, Rand: s.random,
+		})},
+	}
 }
