@@ -81,7 +81,7 @@ func (s Grants) change(
 		if err := put(tx, bucketGrants, id, after); err != nil {
 			return err
 		}
-		e.Person, e.Holder = after.Person, after.Person
+		e.Person = after.Person
 		return putEvent(tx, e)
 	})
 	return after, err

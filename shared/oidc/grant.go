@@ -105,7 +105,8 @@ type Redemption struct {
 // CodeRedeemer redeems authorization codes.
 type CodeRedeemer interface {
 	// RedeemCode applies [Grant.Redeem] to the stored grant, in one atomic step: of any number of concurrent calls with
-	// one code exactly one returns a nil error. It returns the grant as it then is, and stores the event with it.
+	// one code exactly one returns a nil error. It returns the grant as it then is, and stores the event with it,
+	// completed by the grant's person.
 	//
 	// It returns [ErrCodeUnknown] or, with the grant, [ErrCodeRedeemed], and then has changed nothing.
 	RedeemCode(ctx context.Context, r Redemption, e audit.Event) (Grant, error)
@@ -143,7 +144,7 @@ type Rotation struct {
 type Refresher interface {
 	// RotateRefresh applies [Grant.Rotate] to the stored grant, in one atomic step: of any number of concurrent calls
 	// with one token and different new ones exactly one returns a nil error. It returns the grant as it then is, and
-	// stores the event with it. A grant that was revoked, or is bound to a session that has ended, before the call is
+	// stores the event with it, completed by the grant's person. A grant that was revoked, or is bound to a session that has ended, before the call is
 	// [ErrRefreshUnknown].
 	//
 	// It returns [ErrRefreshUnknown], [ErrRefreshRaced] or, with the grant, [ErrRefreshReused], and then has changed
@@ -172,7 +173,8 @@ func (g Grant) Rotate(r Rotation) (Grant, error) {
 
 // GrantRevoker revokes grants.
 type GrantRevoker interface {
-	// RevokeGrant ends a grant and everything issued under it, together with the event. A second call, or one for a
+	// RevokeGrant ends a grant and everything issued under it, together with the event, completed by the grant's
+	// person as actor and holder. A second call, or one for a
 	// grant that does not exist, changes nothing and returns nil.
 	RevokeGrant(ctx context.Context, id string, at time.Time, e audit.Event) error
 }

@@ -52,7 +52,6 @@ func Write(w http.ResponseWriter, status int, p Page) {
 	h.Set("Referrer-Policy", "same-origin") // "no-referrer" would make the Origin of our own forms "null"
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body)) // the browser is gone if this fails
 }
