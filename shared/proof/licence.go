@@ -22,6 +22,7 @@ const (
 	ClaimIdentifier = "certificateIdentifier" // 电子证照标识
 	ClaimName       = "certificateName"
 	ClaimHolder     = "certificateHolderName"
+	ClaimHolderType = "certificateHolderType" // 持证主体代码类型
 	ClaimValidFrom  = "certificateEffectiveDate"
 	ClaimValidTo    = "certificateExpiringDate"
 )
@@ -33,6 +34,15 @@ type LicenceOptions struct {
 	Now  time.Time
 	// KeyBinding is the proof of the holder's key that is demanded; nil demands none.
 	KeyBinding *sdjwt.KeyBinding
+	Expect     Expectation
+}
+
+// Expectation is what the caller says the licence must be. Empty fields expect nothing.
+type Expectation struct {
+	TypeCode   string // 证照类型代码
+	Type       string // vct
+	Identifier string // GB/T 36904
+	HolderName string
 }
 
 const (
@@ -91,7 +101,7 @@ func Licence(ctx context.Context, o LicenceOptions, t Trust) verdict.Verdict {
 	}
 	e := &licence{LicenceOptions: o, ctx: ctx, trust: t}
 	e.read()
-	v := conclude("sd-jwt-vc", []byte(o.Text), o.Now, run(licenceTable, "", e))
+	v := conclude("sd-jwt-vc", []byte(o.Text), o.Now, append(run(licenceTable, "", e), e.expectations()...))
 	v.Licence = e.facts()
 	return v
 }
@@ -380,13 +390,45 @@ func (e *licence) holder() finding {
 	return pass(nil)
 }
 
+// expectations compares what is disclosed with what is expected; what is withheld is not what was expected.
+func (e *licence) expectations() []verdict.Check {
+	is := Expectation{TypeCode: e.id.TypeCode, Identifier: e.idText}
+	if e.content != nil {
+		is.Type, is.HolderName = e.content.Type, e.content.Text(ClaimHolder)
+	}
+	return Expected(e.Expect, is)
+}
+
+// Expected compares what a caller expects of a licence with what it is.
+func Expected(want, is Expectation) []verdict.Check {
+	var checks []verdict.Check
+	for _, c := range []struct{ id, want, is string }{
+		{"expectation.type", want.TypeCode, is.TypeCode}, {"expectation.vct", want.Type, is.Type},
+		{"expectation.identifier", want.Identifier, is.Identifier}, {"expectation.holder", want.HolderName, is.HolderName},
+	} {
+		if c.want == "" {
+			continue
+		}
+		check := verdict.Check{ID: c.id, Result: verdict.Pass, Text: both("与期望一致。", "It is what was expected.")}
+		if c.want != c.is {
+			check = verdict.Check{ID: c.id, Result: verdict.Fail, Code: LicenceExpectation}
+			explain(&check)
+		}
+		checks = append(checks, check)
+	}
+	return checks
+}
+
 // facts is what the verdict tells of the licence: what was disclosed, the holder masked.
 func (e *licence) facts() *verdict.Licence {
 	if e.content == nil {
 		return nil
 	}
-	l := &verdict.Licence{Identifier: e.idText, Name: e.content.Text(ClaimName),
-		Holder:    ident.Mask(ident.MaskName, e.content.Text(ClaimHolder)),
+	mask := ident.MaskName // of people; organisations are public
+	if e.content.Text(ClaimHolderType) == string(ident.USCCType) {
+		mask = ident.MaskNone
+	}
+	l := &verdict.Licence{Identifier: e.idText, Name: e.content.Text(ClaimName), Holder: ident.Mask(mask, e.content.Text(ClaimHolder)),
 		ValidFrom: e.content.Text(ClaimValidFrom), ValidTo: e.content.Text(ClaimValidTo)}
 	if e.idErr == nil && e.idText != "" {
 		l.TypeCode, l.IssuerCode = e.id.TypeCode, e.id.Issuer

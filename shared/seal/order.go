@@ -56,6 +56,8 @@ type Order struct {
 	State    OrderState `json:"state"`
 	Result   string     `json:"result,omitempty"` // digest of the stamped document, "sha256:…"
 	Reason   string     `json:"reason,omitempty"` // code, where State is failed
+	// Reference is what the caller calls this use, such as the order of a licence's face; it need not be unique.
+	Reference string `json:"reference,omitempty"`
 }
 
 // Orders keeps the uses of seals.

@@ -87,6 +87,7 @@ type stampCommand struct {
 	Organisation string  `json:"organisation,omitempty"`
 	Purpose      Purpose `json:"purpose"`
 	Place        Place   `json:"place"`
+	reference    string
 }
 
 func (s *Stamper) serve(w http.ResponseWriter, r *http.Request, c access.Caller) error {
@@ -173,6 +174,7 @@ func unreadable(err error) error {
 // FaceOrder asks for the seal of an issuing agency on the face of a licence. Who asks was authenticated by the licence
 // service, which states it; the mandate is checked here again, for the role licence.issue.
 type FaceOrder struct {
+	Reference    string // the caller's name for this order
 	Organisation string // the issuing agency
 	Person       string // internal identifier
 	Client       string
@@ -197,7 +199,8 @@ func (s *Stamper) StampFace(ctx context.Context, o FaceOrder, face []byte) (stam
 	row := use
 	row.Role = "licence.issue"
 	c := access.Caller{Person: o.Person, Client: o.Client, Channel: o.Channel}
-	stamped, _, err = s.stamp(ctx, record, row, c, stampCommand{o.Organisation, o.Purpose, o.Place}, face)
+	stamped, _, err = s.stamp(ctx, record, row, c, stampCommand{Organisation: o.Organisation, Purpose: o.Purpose,
+		Place: o.Place, reference: o.Reference}, face)
 	return stamped, err
 }
 
@@ -243,7 +246,8 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 		return nil, Order{}, refuse(ctx, s.ports.Audit, e, err)
 	}
 	order := Order{ID: ids[1], Seal: record.ID, Code: record.Code, Format: p.format, Document: e.Digest, Signed: p.signed,
-		Place: in.Place, Purpose: in.Purpose, Person: c.Person, For: in.Organisation, Client: c.Client, At: at, State: OrderBegun}
+		Place: in.Place, Purpose: in.Purpose, Person: c.Person, For: in.Organisation, Client: c.Client, At: at, State: OrderBegun,
+		Reference: in.reference}
 	e.Outcome = audit.Begun
 	if err := s.ports.Orders.BeginOrder(ctx, order, e); err != nil {
 		return nil, Order{}, fmt.Errorf("recording an order: %w", err)
