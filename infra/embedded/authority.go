@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/tls"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -46,6 +48,9 @@ type Authority struct {
 	Keys   *Keys
 	random io.Reader
 	cas    []authorityCA
+
+	mu    sync.Mutex
+	lists map[string]*cert.CRL // by name: the lists that were read last, which remember that they were verified
 }
 
 var _ seal.Certifier = (*Authority)(nil)
@@ -118,7 +123,7 @@ type crlRecord struct {
 
 // OpenAuthority opens the authority kept in db and keys, and makes what is not there yet.
 func OpenAuthority(ctx context.Context, db *DB, keys *Keys, random io.Reader) (*Authority, error) {
-	a := &Authority{DB: db, Keys: keys, random: random}
+	a := &Authority{DB: db, Keys: keys, random: random, lists: map[string]*cert.CRL{}}
 	for _, ca := range authorities() {
 		if err := a.openCA(ctx, &ca); err != nil {
 			return nil, fmt.Errorf("opening the authority %s: %w", ca.name, err)
@@ -418,11 +423,25 @@ func (a *Authority) CRLs(ctx context.Context) ([]*cert.CRL, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the revocation list of %s: %w", ca.name, err)
 		}
-		if lists[i], err = cert.ParseCRL(der); err != nil {
+		if lists[i], err = a.read(ca.name, der); err != nil {
 			return nil, fmt.Errorf("the revocation list of %s: %w", ca.name, err)
 		}
 	}
 	return lists, nil
+}
+
+// read reads a list, or finds that it was read already.
+func (a *Authority) read(name string, der []byte) (*cert.CRL, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if known := a.lists[name]; known != nil && bytes.Equal(known.Raw, der) {
+		return known, nil
+	}
+	l, err := cert.ParseCRL(der)
+	if err == nil {
+		a.lists[name] = l
+	}
+	return l, err
 }
 
 func (a *Authority) crl(ctx context.Context, ca authorityCA) ([]byte, error) {

@@ -426,6 +426,15 @@ func TestEveryFlippedBitIsNoticed(t *testing.T) {
 	}
 }
 
+func TestARememberedSignerIsNoOtherSigner(t *testing.T) {
+	m, other := makeChain(t, key.SM2SM3), makeChain(t, key.SM2SM3)
+	for range 2 {
+		if !m.leaf.SignedBy(m.root) || m.leaf.SignedBy(other.root) || m.leaf.SignedBy(m.leaf) {
+			t.Fatal("the signer is another than the first time")
+		}
+	}
+}
+
 func TestUnknownCriticalExtensionsAreListed(t *testing.T) {
 	m := makeChain(t, key.SM2SM3)
 	nameConstraints := asn1.ObjectIdentifier{2, 5, 29, 30}

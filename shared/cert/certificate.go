@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/key"
@@ -79,6 +80,8 @@ type Certificate struct {
 	UnhandledCritical []asn1.ObjectIdentifier
 	// Tolerances say what a strict parser refuses in this certificate; empty for one that keeps the rules.
 	Tolerances []string
+
+	signer signer
 }
 
 // KeyUsage is a set of the purposes of RFC 5280, section 4.2.1.3.
@@ -139,9 +142,24 @@ func (c *Certificate) AllowsExtended(usage asn1.ObjectIdentifier) bool {
 	return len(c.ExtKeyUsage) == 0 || slices.ContainsFunc(c.ExtKeyUsage, usage.Equal)
 }
 
-// SignedBy tells whether the issuer's key signed c. It looks at nothing else.
+// SignedBy tells whether the issuer's key signed c. It looks at nothing else. The key is remembered, so that an
+// authority's certificate that is kept is verified once.
 func (c *Certificate) SignedBy(issuer *Certificate) bool {
-	return c.SigAlg.verify(issuer.PublicKey, c.TBSRaw, c.Signature)
+	return c.signer.is(issuer, c.SigAlg, c.TBSRaw, c.Signature)
+}
+
+// signer remembers the key that was found to have signed something; that nobody did is not remembered.
+type signer struct{ spki atomic.Pointer[[]byte] }
+
+func (s *signer) is(issuer *Certificate, alg SignatureAlgorithm, message, signature []byte) bool {
+	if known := s.spki.Load(); known != nil && bytes.Equal(*known, issuer.SPKI) {
+		return true
+	}
+	if !alg.verify(issuer.PublicKey, message, signature) {
+		return false
+	}
+	s.spki.Store(&issuer.SPKI)
+	return true
 }
 
 // KeyAlgorithm is the algorithm of the house that signatures of the certified key are checked with; false for a key

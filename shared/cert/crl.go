@@ -69,11 +69,13 @@ type CRL struct {
 	UnhandledCritical []asn1.ObjectIdentifier
 
 	bySerial map[string]int
+	signer   signer
 }
 
-// SignedBy tells whether the issuer's key signed the list. It looks at nothing else.
+// SignedBy tells whether the issuer's key signed the list. It looks at nothing else. The key is remembered, so that a
+// list that is kept is verified once.
 func (l *CRL) SignedBy(issuer *Certificate) bool {
-	return l.SigAlg.verify(issuer.PublicKey, l.TBSRaw, l.Signature)
+	return l.signer.is(issuer, l.SigAlg, l.TBSRaw, l.Signature)
 }
 
 // Find returns the entry of a serial number; where there are several, the earliest.
