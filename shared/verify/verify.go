@@ -313,4 +313,3 @@ func (d door) event(q Question, c access.Caller, now time.Time) (audit.Event, er
 		Client: c.Client, Channel: c.Channel, ItemCode: q.Purpose.ItemCode, CaseNumber: q.Purpose.CaseNumber,
 		Purpose: q.Purpose.Text, LegalBasis: q.Purpose.LegalBasis, Outcome: audit.Done}, nil
 }
-
