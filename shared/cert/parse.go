@@ -153,8 +153,8 @@ func readTime(der *cryptobyte.String, t *time.Time) bool {
 	return der.ReadASN1GeneralizedTime(t)
 }
 
-// parsePublicKey reads SubjectPublicKeyInfo. Curves are known by name only: parameters spelt out could describe a
-// curve with another generator, on which everybody has the private key (CVE-2020-0601).
+// parsePublicKey reads SubjectPublicKeyInfo. Curves are known by name only, as RFC 5480, section 2.1.1, has it:
+// parameters spelt out could describe a curve with another generator, where anybody has the key (CVE-2020-0601).
 func parsePublicKey(raw cryptobyte.String) (crypto.PublicKey, error) {
 	var body, algorithm cryptobyte.String
 	var oid asn1.ObjectIdentifier
