@@ -21,9 +21,12 @@ func finding(code Code, level Level, signature, name, format string, args ...any
 
 // CheckReferences recomputes the digests of the files that a signature protects (GB/T 38540-2020, 7.3, dataHash; the
 // digest of Signature.xml itself is the Digest of the signature, for the caller to compare with the stamp). It begins
-// with the signature's own Findings; no Fail among the result means that every protected file is as it was signed.
+// with the signature's own Findings, and has no more if the signature is not Readable; no Fail among the result means that every protected file is as it was signed.
 func (p *Package) CheckReferences(s Signature) []Finding {
 	out := append([]Finding(nil), s.Findings...)
+	if !s.Readable {
+		return out
+	}
 	note := func(code Code, name, format string, args ...any) {
 		out = append(out, finding(code, Fail, s.Path, name, format, args...))
 	}
@@ -36,8 +39,8 @@ func (p *Package) CheckReferences(s Signature) []Finding {
 	}
 	seen := make(map[string]bool, len(s.References))
 	for _, r := range s.References {
-		name := strings.TrimPrefix(path.Clean("/"+r.FileRef), "/")
-		if "/"+name != r.FileRef || badName(name) != "" {
+		name := strings.TrimPrefix(r.path, "/")
+		if r.path != r.FileRef || badName(name) != "" {
 			note(ReferencePath, name, "FileRef %.200q", r.FileRef)
 		}
 		if seen[name] {
@@ -151,65 +154,74 @@ const (
 	Partial Protection = "partial"
 )
 
-// Coverage is what the valid signatures of a package protect together.
+// Coverage is what the signatures of a package protect together.
 type Coverage struct {
+	// Judged tells whether any list of References could be relied on. Without one there is nothing to say about
+	// protection, and Findings is about the package alone: never take it for whole.
+	Judged   bool
 	Protects map[string]Protection // by Path, of every listed signature
 	Findings []Finding
 }
 
-// Coverage judges the package as a whole. valid tells which signatures the caller has found to hold in every other
-// respect: only their References count. A package without signatures gets no findings about protection, except for
-// files of signatures that are not listed.
+// Coverage judges the package as a whole: every file that can be reached, and every other entry, must be in the
+// References of an authentic signature. authentic tells which signatures the caller has verified, Signature.xml by its
+// digest in the stamp and the stamp by its key; whether the files still have the digests in the References is what
+// [Package.CheckReferences] says, for the same signatures.
 //
 // What it cannot see: a last signature that was removed with all its files and its entry in the list, which no other
 // signature protects. Only a record of how many stamps a document got can tell (seals.md B.6, row 3).
-func (p *Package) Coverage(valid func(Signature) bool) Coverage {
+func (p *Package) Coverage(authentic func(Signature) bool) Coverage {
 	c := Coverage{Protects: map[string]Protection{}, Findings: append([]Finding(nil), p.findings...)}
-	covered := map[string]bool{} // by any valid signature
+	covered := map[string]bool{} // by any authentic signature
 	vouched := map[string]bool{} // by any listed signature
 	own := map[string]bool{}     // files of listed signatures
-	for _, s := range p.signatures {
+	for i, s := range p.signatures {
+		c.Protects[s.Path] = p.protects(i)
 		own[s.Path], own[s.ValuePath], own[s.SealPath] = true, true, true
-		ok := valid(s)
+		ok := authentic(s)
+		c.Judged = c.Judged || ok
 		for _, r := range s.References {
-			vouched[r.FileRef] = true
-			covered[r.FileRef] = covered[r.FileRef] || ok
+			vouched[r.path] = true
+			covered[r.path] = covered[r.path] || ok
 		}
-		if ok { // protected by being signed, or by CheckSeal
+		if ok { // by being signed, being the signature, or by CheckSeal
 			covered[s.Path], covered[s.ValuePath], covered[s.SealPath] = true, true, true
 		}
 	}
-	for i := range p.signatures {
-		c.Protects[p.signatures[i].Path] = p.protects(i)
-	}
 	unlisted := p.unlisted(own, vouched, &c)
-	if len(p.signatures) == 0 {
-		return c
+	if c.Judged {
+		c.Findings = append(c.Findings, p.uncovered(covered, own, unlisted)...)
 	}
+	return c
+}
+
+// uncovered finds what no authentic signature protects. Lists of signatures cannot be protected if others are to stamp
+// afterwards, and files of a listed signature that is not authentic are that signature's trouble.
+func (p *Package) uncovered(covered, own, unlisted map[string]bool) []Finding {
+	var out []Finding
 	for _, part := range p.parts {
 		name := strings.TrimPrefix(part.Path, "/")
-		if part.Missing || covered[part.Path] || p.lists[name] {
+		if part.Missing || covered[part.Path] || own[part.Path] || p.lists[name] {
 			continue
 		}
-		c.Findings = append(c.Findings, finding(UncoveredReachable, Fail, "", name, "%s", part.Kind))
+		out = append(out, finding(UncoveredReachable, Fail, "", name, "%s", part.Kind))
 	}
 	for _, e := range p.entries {
 		_, reachable := p.seen[e.name]
-		at := "/" + e.name
 		switch {
-		case e.folder() || reachable || covered[at] || unlisted[dir(e.name)]:
+		case e.folder() || reachable || covered["/"+e.name] || unlisted[dir(e.name)]:
 		case e.name == "OFDEntries.xml" || e.name == "signedvalue.dat":
-			c.Findings = append(c.Findings, finding(UncheckedManifest, Warn, "", e.name, "GM/T 0099 integrity protection"))
+			out = append(out, finding(UncheckedManifest, Warn, "", e.name, "GM/T 0099 integrity protection"))
 		default:
-			c.Findings = append(c.Findings, finding(SmuggledEntry, Fail, "", e.name, ""))
+			out = append(out, finding(SmuggledEntry, Fail, "", e.name, ""))
 		}
 	}
 	for _, body := range p.bodies {
 		if !covered[body.Root] {
-			c.Findings = append(c.Findings, finding(UnsignedDocument, Fail, "", body.Root, ""))
+			out = append(out, finding(UnsignedDocument, Fail, "", body.Root, ""))
 		}
 	}
-	return c
+	return out
 }
 
 // protects tells whether the i-th signature covers all that can be reached, but for later signatures and the lists.
@@ -217,7 +229,7 @@ func (p *Package) protects(i int) Protection {
 	s := p.signatures[i]
 	free := map[string]bool{s.Path: true, s.ValuePath: true, s.SealPath: true}
 	for _, r := range s.References {
-		free[r.FileRef] = true
+		free[r.path] = true
 	}
 	for _, later := range p.signatures[i+1:] {
 		free[later.Path], free[later.ValuePath], free[later.SealPath] = true, true, true
@@ -236,6 +248,9 @@ func (p *Package) unlisted(own, vouched map[string]bool, c *Coverage) map[string
 	folders, listed := map[string]bool{}, map[string]bool{}
 	for _, s := range p.signatures {
 		listed[path.Dir(s.Path)] = true
+		if !s.Readable { // which of the files beside it are its own is unknown
+			folders[dir(s.Path[1:])] = true
+		}
 	}
 	for _, e := range p.entries {
 		at := "/" + e.name

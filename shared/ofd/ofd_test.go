@@ -170,24 +170,27 @@ func signValue(t testing.TB, a agency, prepared *PreparedStamp) []byte {
 // signature value that does not verify or is over other bytes.
 func judge(p *Package) []Code {
 	var all []Finding
-	valid := map[string]bool{}
+	authentic := map[string]bool{}
 	for _, s := range p.Signatures() {
-		found := p.CheckReferences(s)
-		value, err := ses.ParseStamp(s.Value)
-		if err == nil && bytes.Equal(value.DataHash, s.Digest[:]) {
-			pub, err := value.SignerKey()
-			if err != nil || value.VerifySigner(pub) != nil || !value.Seal.Lists(value.SignerCert) {
-				found = append(found, Finding{Code: "value", Level: Fail})
-			}
-			found = slices.Concat(found, p.CheckSeal(s, value.Seal.Raw), p.CheckPath(s, value.PropertyInfo),
-				p.CheckGeometry(s, float64(value.Seal.Picture.Width), float64(value.Seal.Picture.Height)))
-		} else {
-			found = append(found, Finding{Code: "value", Level: Fail})
+		all = append(all, p.CheckReferences(s)...)
+		if !s.Readable {
+			continue
 		}
-		valid[s.Path] = !slices.ContainsFunc(found, func(f Finding) bool { return f.Level == Fail })
-		all = append(all, found...)
+		value, err := ses.ParseStamp(s.Value)
+		if err != nil || !bytes.Equal(value.DataHash, s.Digest[:]) {
+			all = append(all, Finding{Code: "value", Level: Fail})
+			continue
+		}
+		pub, err := value.SignerKey()
+		if err != nil || value.VerifySigner(pub) != nil || !value.Seal.Lists(value.SignerCert) {
+			all = append(all, Finding{Code: "value", Level: Fail})
+			continue
+		}
+		authentic[s.Path] = true
+		all = slices.Concat(all, p.CheckSeal(s, value.Seal.Raw), p.CheckPath(s, value.PropertyInfo),
+			p.CheckGeometry(s, float64(value.Seal.Picture.Width), float64(value.Seal.Picture.Height)))
 	}
-	all = append(all, p.Coverage(func(s Signature) bool { return valid[s.Path] }).Findings...)
+	all = append(all, p.Coverage(func(s Signature) bool { return authentic[s.Path] }).Findings...)
 	var codes []Code
 	for _, f := range all {
 		codes = append(codes, f.Code)

@@ -3,6 +3,7 @@ package ofd
 import (
 	"encoding/base64"
 	"errors"
+	"path"
 	"strings"
 
 	"github.com/yinxin/yinxin/shared/sm"
@@ -32,6 +33,7 @@ type Signature struct {
 	ImageLoc  string // OFD 2.0: a picture beside the seal's own
 
 	Findings []Finding // what is wrong with the files themselves; any Fail makes the signature worthless
+	Readable bool      // whether Signature.xml could be read; if not, only Findings, Path, XML and Digest mean anything
 }
 
 // Provider names the program that made a signature.
@@ -41,6 +43,7 @@ type Provider struct{ Name, Version, Company string }
 type Reference struct {
 	FileRef    string // as written
 	CheckValue []byte // decoded
+	path       string // absolute and normal
 }
 
 // StampAnnot is one place where the seal is shown.
@@ -108,9 +111,9 @@ func (p *Package) walkSignatures(body *Body, index int) error {
 	return nil
 }
 
-func (p *Package) signatureAt(path string) bool {
+func (p *Package) signatureAt(location string) bool {
 	for _, s := range p.signatures {
-		if s.Path == path {
+		if s.Path == location {
 			return true
 		}
 	}
@@ -171,7 +174,10 @@ func (p *Package) readSignature(s *Signature, name string) {
 			code, detail = fe.Code, fe.Detail
 		}
 		s.note(code, Fail, name, "%s", detail)
+		s.References, s.Stamps = nil, nil
+		return
 	}
+	s.Readable = true
 }
 
 func (p *Package) readDescription(s *Signature, name string) error {
@@ -282,6 +288,7 @@ func readReferences(s *Signature, name string, info *node) error {
 			return err
 		}
 		r := Reference{FileRef: n.attr("FileRef")}
+		r.path = path.Clean("/" + r.FileRef)
 		if r.CheckValue, err = base64.StdEncoding.Strict().DecodeString(value.value()); err != nil {
 			return refuse(SignatureMalformed, name, "CheckValue of %.200q is no base64", r.FileRef)
 		}

@@ -274,7 +274,7 @@ func (p *Package) freeFolder(listName string) string {
 func (p *Package) lockedBy(edited map[string][]byte) (string, bool) {
 	for _, s := range p.signatures {
 		for _, r := range s.References {
-			if _, ok := edited[strings.TrimPrefix(path.Clean("/"+r.FileRef), "/")]; ok {
+			if _, ok := edited[strings.TrimPrefix(r.path, "/")]; ok {
 				return r.FileRef, true
 			}
 		}
