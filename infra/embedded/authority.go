@@ -24,6 +24,7 @@ import (
 
 	"github.com/yinxin/yinxin/shared/cert"
 	"github.com/yinxin/yinxin/shared/key"
+	"github.com/yinxin/yinxin/shared/licence"
 	"github.com/yinxin/yinxin/shared/seal"
 	"github.com/yinxin/yinxin/shared/trust"
 )
@@ -53,7 +54,10 @@ type Authority struct {
 	lists map[string]*cert.CRL // by name: the lists that were read last, which remember that they were verified
 }
 
-var _ seal.Certifier = (*Authority)(nil)
+var (
+	_ seal.Certifier             = (*Authority)(nil)
+	_ licence.IssuerCertificates = (*Authority)(nil)
+)
 
 // authorityCA is one of the certificate authorities.
 type authorityCA struct {
@@ -382,6 +386,15 @@ func (a *Authority) MakerCertificate(ctx context.Context, maker string) ([]byte,
 		return nil, err
 	}
 	return chain[0], nil
+}
+
+// IssuerChain implements [licence.IssuerCertificates]: it answers for agencies that were enrolled.
+func (a *Authority) IssuerChain(ctx context.Context, purpose key.Purpose, uscc string) ([][]byte, error) {
+	chain, err := a.Chain(ctx, purpose, uscc)
+	if errors.Is(err, ErrNoCertificate) {
+		return nil, licence.ErrUnknown
+	}
+	return chain, err
 }
 
 // Revoke revokes a certificate as of at, which must not lie in the future; the next [Authority.CRLs] has it. Of several

@@ -24,6 +24,7 @@ import (
 
 	"github.com/yinxin/yinxin/shared/cert"
 	"github.com/yinxin/yinxin/shared/key"
+	"github.com/yinxin/yinxin/shared/licence"
 	"github.com/yinxin/yinxin/shared/seal"
 	"github.com/yinxin/yinxin/shared/sm"
 	"github.com/yinxin/yinxin/shared/trust"
@@ -358,6 +359,32 @@ func TestEnrolGivesOneCertificateUntilItIsRevokedOrExpires(t *testing.T) {
 	c.add(4 * 365 * 24 * time.Hour)
 	if bytes.Equal(enrol(), second) {
 		t.Error("an expired certificate was given again")
+	}
+}
+
+func TestAgenciesHaveChainsForBothKeysOfLicences(t *testing.T) {
+	c := newClock()
+	a := openAuthority(t, t.TempDir(), c)
+	seen := map[string]bool{}
+	for _, use := range []key.Purpose{key.LicenceIssuer, key.StatusList} {
+		if _, err := a.IssuerChain(t.Context(), use, testAgency); !errors.Is(err, licence.ErrUnknown) {
+			t.Fatalf("%s, before enrolment: %v", use, err)
+		}
+		subject := cert.Name{Country: "CN", CommonName: "示例省财政厅", Organization: testAgency + "示例省财政厅"}
+		if _, err := a.Enrol(t.Context(), trust.LicenceIssuer, use, testAgency, subject); err != nil {
+			t.Fatal(err)
+		}
+		chain, err := a.IssuerChain(t.Context(), use, testAgency)
+		if err != nil || len(chain) != 2 {
+			t.Fatalf("%s: a chain of %d, %v", use, len(chain), err)
+		}
+		if r := validate(t, a, chain, trust.LicenceIssuer, c.Now()); r.Overall() != verdict.Valid {
+			t.Errorf("%s: %v", use, r.Codes())
+		}
+		seen[string(parse(t, chain[0]).SPKI)] = true
+	}
+	if len(seen) != 2 {
+		t.Error("both purposes have one key")
 	}
 }
 
