@@ -27,7 +27,5 @@ func runDemo(ctx context.Context, c config, stdout io.Writer, log *slog.Logger) 
 	return s.story(ctx, stdout)
 }
 
-// story plays the story of design section 2 against the server and writes its artefacts.
-func (s *server) story(_ context.Context, _ io.Writer) error {
-	return errors.New("the story has no scene yet")
-}
+// exportTrust writes what a stranger needs to verify the artefacts: roots, authorities and revocation lists.
+func (s *server) exportTrust(dir string) error { return s.authority.Export(context.Background(), dir) }
