@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/yinxin/yinxin/infra/embedded"
@@ -30,10 +31,12 @@ type server struct {
 	db        *embedded.DB
 	keys      *embedded.Keys
 	authority *embedded.Authority
+	functions []function
 	web       *http.Server
 	stopping  context.CancelFunc // of the event loop
 	running   sync.WaitGroup
 	failed    chan error // of the listener
+	stopped   atomic.Bool
 }
 
 // start opens the store, seeds it, and serves on the configured address; port 0 takes a free one. It returns when
@@ -78,11 +81,11 @@ func (s *server) open(listener net.Listener) (err error) {
 	if s.authority, err = embedded.OpenAuthority(context.Background(), s.db, s.keys, s.random); err != nil {
 		return fmt.Errorf("opening the demo authority: %w", err)
 	}
-	functions, events, err := s.wire()
-	if err != nil {
+	var events []event
+	if s.functions, events, err = s.wire(); err != nil {
 		return err
 	}
-	routes, err := s.routes(functions)
+	routes, err := s.routes(s.functions)
 	if err != nil {
 		return err
 	}
@@ -112,8 +115,12 @@ func (s *server) open(listener net.Listener) (err error) {
 	return nil
 }
 
-// stop lets requests and events under way finish, for at most ten seconds, and closes the store.
+// stop lets requests and events under way finish, for at most ten seconds, and closes the store. A second call does
+// nothing.
 func (s *server) stop() error {
+	if !s.stopped.CompareAndSwap(false, true) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := s.web.Shutdown(ctx)
