@@ -53,26 +53,34 @@ func openIssuer(ctx context.Context, keys key.Opener, certificates IssuerCertifi
 	return issuerKey{signer, chain, kid}, nil
 }
 
+// Period is the time in which l is valid: from the first moment of its first day in China to the first moment, exclusive,
+// after its last; zero for long-term.
+func (l Licence) Period() (from, to time.Time, err error) {
+	if from, err = time.ParseInLocation(time.DateOnly, l.ValidFrom, china); err != nil {
+		return time.Time{}, time.Time{}, fmt.Errorf("reading the first day of licence %s: %w", l.ID, err)
+	}
+	if l.ValidTo == "" {
+		return from, time.Time{}, nil
+	}
+	if to, err = time.ParseInLocation(time.DateOnly, l.ValidTo, china); err != nil {
+		return time.Time{}, time.Time{}, fmt.Errorf("reading the last day of licence %s: %w", l.ID, err)
+	}
+	return from, to.AddDate(0, 0, 1), nil
+}
+
 // content is what the credential of l says.
 func (l Licence) content(t Definition, base string, issued time.Time, k issuerKey) (sdjwt.Content, error) {
 	integrity, err := t.integrity()
 	if err != nil {
 		return sdjwt.Content{}, err
 	}
-	from, err := time.ParseInLocation(time.DateOnly, l.ValidFrom, china)
+	from, to, err := l.Period()
 	if err != nil {
-		return sdjwt.Content{}, fmt.Errorf("reading the first day of validity: %w", err)
+		return sdjwt.Content{}, err
 	}
 	c := sdjwt.Content{
-		Issuer: issuerAddress(base, l.Issuer.USCC), Type: t.VCT(), Integrity: integrity, IssuedAt: issued, NotBefore: from,
+		Issuer: issuerAddress(base, l.Issuer.USCC), Type: t.VCT(), Integrity: integrity, IssuedAt: issued, NotBefore: from, Expires: to,
 		Status: &sdjwt.Status{Index: l.Index, URI: listAddress(base, l.List)}, Decoys: decoys, KeyID: k.kid, X5C: k.chain,
-	}
-	if l.ValidTo != "" {
-		last, err := time.ParseInLocation(time.DateOnly, l.ValidTo, china)
-		if err != nil {
-			return sdjwt.Content{}, fmt.Errorf("reading the last day of validity: %w", err)
-		}
-		c.Expires = last.AddDate(0, 0, 1)
 	}
 	for _, v := range l.claims(t, issued) {
 		c.Claims = append(c.Claims, sdjwt.Text(v.name, v.value, slices.Contains(t.Selective, v.name)))

@@ -243,8 +243,8 @@ func (t Definition) template() (*layout.Template, error) { return layout.ParseTe
 // VCT is the vct of credentials of the type.
 func (t Definition) VCT() string { return fmt.Sprintf("urn:cn:elicence:%s:%d", t.Code, t.Version) }
 
-// masked returns a claim's value as strangers see it.
-func (t Definition) masked(key, value string) string { return ident.Mask(t.Masks[key], value) }
+// Masked returns a claim's value as someone sees it who was not given it.
+func (t Definition) Masked(key, value string) string { return ident.Mask(t.Masks[key], value) }
 
 type metadataText struct {
 	Locale      string `json:"locale"`

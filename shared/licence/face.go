@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/layout"
@@ -49,21 +48,16 @@ func dayZH(day string) string {
 	return dateZH(t)
 }
 
-// IdentifierLink is the text of the code that is printed on a face: the page that verifies, with the identifier.
-func IdentifierLink(base, identifier string) string {
-	return base + "/verify?input=" + url.QueryEscape(identifier)
-}
+// ShowLink is the text of the code that a holder shows: 128 random bits behind an address of ours.
+func ShowLink(base, code string) string { return base + "/c/" + code }
 
-// ShowLink is the text of the code that a holder shows: the page that verifies, with a show code.
-func ShowLink(base, code string) string { return base + "/verify?code=" + url.QueryEscape(code) }
-
-// facePage lays the face out. What it cannot show is refused by name.
-func (l Licence) facePage(t Definition, base string, issued time.Time, fonts *layout.Fonts) (layout.Page, layout.Anchor, error) {
+// facePage lays the face out; its code is the identifier, which POST /verify takes. What it cannot show is refused by name.
+func (l Licence) facePage(t Definition, issued time.Time, fonts *layout.Fonts) (layout.Page, layout.Anchor, error) {
 	template, err := t.template()
 	if err != nil {
 		return layout.Page{}, layout.Anchor{}, fmt.Errorf("reading the face of %s: %w", t.Code, err)
 	}
-	page, err := template.Page(fonts, l.faceValues(t, issued), IdentifierLink(base, l.Identifier))
+	page, err := template.Page(fonts, l.faceValues(t, issued), l.Identifier)
 	var glyph *layout.MissingGlyphError
 	var value *layout.MissingValueError
 	var overflow *layout.OverflowError
@@ -77,8 +71,8 @@ func (l Licence) facePage(t Definition, base string, issued time.Time, fonts *la
 }
 
 // faces writes the face in every format, without a seal.
-func (l Licence) faces(t Definition, base string, issued time.Time, fonts *layout.Fonts) (map[Format][]byte, Place, error) {
-	page, anchor, err := l.facePage(t, base, issued, fonts)
+func (l Licence) faces(t Definition, issued time.Time, fonts *layout.Fonts) (map[Format][]byte, Place, error) {
+	page, anchor, err := l.facePage(t, issued, fonts)
 	if err != nil {
 		return nil, Place{}, err
 	}

@@ -263,7 +263,7 @@ func (i issuing) fill(ctx context.Context, l Licence, t Definition, in draftComm
 	if trial.Identifier, err = identifier(l, strings.Repeat("0", serialLength)); err != nil {
 		return l, err
 	}
-	_, _, err = trial.facePage(t, i.Issuer, at, i.Fonts)
+	_, _, err = trial.facePage(t, at, i.Fonts)
 	return l, err
 }
 
@@ -427,7 +427,7 @@ func (i issuing) issue(ctx context.Context, l Licence, t Definition, change Chan
 		}
 	}
 	issued := change.At.Truncate(time.Second)
-	faces, place, err := l.faces(t, i.Issuer, issued, i.Fonts)
+	faces, place, err := l.faces(t, issued, i.Fonts)
 	if err != nil {
 		return l, refuse(ctx, i.Audit, e, err)
 	}
