@@ -79,7 +79,7 @@ func eachKey(tx *bbolt.Tx, bucket, prefix string, f func(rest string) error) err
 		return nil
 	}
 	c, p := b.Cursor(), []byte(prefix)
-	for k, _ := c.Seek(p); bytes.HasPrefix(k, p); k, _ = c.Next() {
+	for k, _ := c.Seek(p); k != nil && bytes.HasPrefix(k, p); k, _ = c.Next() {
 		if err := f(string(k[len(p):])); err != nil {
 			return err
 		}
