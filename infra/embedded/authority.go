@@ -75,10 +75,11 @@ func authorities() []authorityCA {
 	return []authorityCA{
 		{name: "root-sm2", algorithm: key.SM2SM3, common: "示例SM2根证书"},
 		{name: "root-p256", algorithm: key.ES256, common: "示例P-256根证书"},
-		{name: "seal-maker", purpose: trust.SealMaker, root: "root-sm2", algorithm: key.SM2SM3, common: "示例电子印章制章CA", years: 3},
+		{name: "seal-maker", purpose: trust.SealMaker, root: "root-sm2", algorithm: key.SM2SM3, common: "示例制章CA", years: 3},
 		{name: "seal-owner", purpose: trust.SealOwner, root: "root-sm2", algorithm: key.SM2SM3, common: "示例电子印章CA", years: 1},
 		{name: "document", purpose: trust.Document, root: "root-p256", algorithm: key.ES256, common: "示例文档签名CA", years: 1},
-		{name: "licence-issuer", purpose: trust.LicenceIssuer, root: "root-p256", algorithm: key.ES256, common: "示例电子证照CA", years: 3},
+		{name: "licence-issuer", purpose: trust.LicenceIssuer, root: "root-p256", algorithm: key.ES256,
+			common: "示例电子证照CA", years: 3},
 		{name: "platform", purpose: trust.Platform, root: "root-p256", algorithm: key.ES256, common: "示例平台CA", years: 1},
 	}
 }
@@ -216,7 +217,9 @@ func (a *Authority) drawSerial() (*big.Int, error) {
 }
 
 // issue draws the serial number, records, signs and keeps a certificate.
-func (a *Authority) issue(ctx context.Context, ca authorityCA, t cert.Template, subject crypto.PublicKey) ([]byte, error) {
+func (a *Authority) issue(
+	ctx context.Context, ca authorityCA, t cert.Template, subject crypto.PublicKey,
+) ([]byte, error) {
 	var err error
 	if t.Serial, err = a.drawSerial(); err != nil {
 		return nil, err
@@ -250,9 +253,9 @@ func (a *Authority) issue(ctx context.Context, ca authorityCA, t cert.Template, 
 func serialID(serial *big.Int) string { return serial.Text(16) }
 
 // Certify certifies the key of a request for a purpose, from now on for the years of the purpose, and returns the
-// certificate and its issuers without the root, DER, the certificate first. It returns [ErrRequestRefused] for a request
-// that is malformed, not signed by its key, of another algorithm than the purpose has, or under a name that the purpose
-// does not know.
+// certificate and its issuers without the root, DER, the certificate first. It returns [ErrRequestRefused] for a
+// request that is malformed, not signed by its key, of another algorithm than the purpose has, or under a name that the
+// purpose does not know.
 func (a *Authority) Certify(ctx context.Context, purpose trust.Purpose, csr []byte) (chain [][]byte, err error) {
 	ca, ok := a.byPurpose(purpose)
 	if !ok {
@@ -296,7 +299,9 @@ func (a *Authority) certify(ctx context.Context, ca authorityCA, csr []byte, fro
 	if !to.After(from) || to.After(from.AddDate(maxYears, 0, 1)) {
 		return nil, fmt.Errorf("%w: a certificate is valid for at most %d years", ErrRequestRefused, maxYears)
 	}
-	t := cert.Template{Subject: r.Subject, NotBefore: from, NotAfter: to, KeyUsage: cert.DigitalSignature | cert.NonRepudiation}
+	t := cert.Template{
+		Subject: r.Subject, NotBefore: from, NotAfter: to, KeyUsage: cert.DigitalSignature | cert.NonRepudiation,
+	}
 	der, err := a.issue(ctx, ca, t, r.PublicKey)
 	if err != nil {
 		return nil, err
@@ -322,7 +327,9 @@ func checkSubject(purpose trust.Purpose, n cert.Name) error {
 // Enrol makes the key of a purpose and owner if it is not there, has it certified under subject if it has no
 // certificate that is good now, and returns the chain as [Authority.Certify] does. It is how the makers, agencies and
 // the platform of the demonstration come to their certificates.
-func (a *Authority) Enrol(ctx context.Context, purpose trust.Purpose, use key.Purpose, owner string, subject cert.Name) (chain [][]byte, err error) {
+func (a *Authority) Enrol(
+	ctx context.Context, purpose trust.Purpose, use key.Purpose, owner string, subject cert.Name,
+) (chain [][]byte, err error) {
 	if chain, err := a.Chain(ctx, use, owner); !errors.Is(err, ErrNoCertificate) {
 		return chain, err
 	}
@@ -531,7 +538,7 @@ func revokedBy(tx *bbolt.Tx, ca string) (revoked []cert.Revocation, err error) {
 	return revoked, err
 }
 
-// Anchors returns what verifiers trust: for each purpose its root, and the one authority under it that certifies for it.
+// Anchors returns what verifiers trust: for each purpose its root, and the authority under it that certifies for it.
 func (a *Authority) Anchors() trust.Anchors {
 	var anchors trust.Anchors
 	for _, ca := range a.cas {

@@ -6,8 +6,8 @@
 //
 // Certificates in circulation break the rules that a strict parser keeps: a mail address that is no IA5String, an
 // alternative name that is none. Parse reads what decides (names, key, validity, usage, constraints) from such a
-// certificate as well and says in Tolerances what it overlooked; see TestParseReadsACertificateThatAStrictParserRefuses.
-// It never overlooks a length, a time, a key or a constraint that it cannot read.
+// certificate as well and says in Tolerances what it overlooked. It never overlooks a length, a time, a key or a
+// constraint that it cannot read. See TestParseReadsACertificateThatAStrictParserRefuses.
 //
 // It does not build chains or judge them (shared/trust), it fetches nothing that a certificate points to, and it
 // does not process name constraints and policies: where they are critical, they are listed as unhandled.
@@ -166,7 +166,8 @@ func (s *signer) is(issuer *Certificate, alg SignatureAlgorithm, message, signat
 // that the house has none for. RSA keys sign documents in several ways: theirs is for the caller to choose.
 func (c *Certificate) KeyAlgorithm() (key.Algorithm, bool) { return keyAlgorithm(c.PublicKey) }
 
-// Verify tells whether signature is that of message by the certified key, in the algorithm of [Certificate.KeyAlgorithm].
+// Verify tells whether signature is that of message by the certified key, in the algorithm of
+// [Certificate.KeyAlgorithm].
 func (c *Certificate) Verify(message, signature []byte) bool {
 	alg, ok := c.KeyAlgorithm()
 	return ok && key.Verify(alg, c.PublicKey, message, signature)

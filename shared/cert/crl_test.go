@@ -125,8 +125,10 @@ func TestParseCRLSaysWhatItDoesNotUnderstand(t *testing.T) {
 	partial := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}
 	foreign := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 29}, Critical: true, Value: []byte{0x30, 0}}
 	for name, template := range map[string]*sm.RevocationList{
-		"a partial list":              {ExtraExtensions: []pkix.Extension{partial}},
-		"an entry of another's issue": {RevokedCertificateEntries: []sm.RevocationEntry{{SerialNumber: big.NewInt(9), RevocationTime: start, ExtraExtensions: []pkix.Extension{foreign}}}},
+		"a partial list": {ExtraExtensions: []pkix.Extension{partial}},
+		"an entry of another's issue": {RevokedCertificateEntries: []sm.RevocationEntry{{
+			SerialNumber: big.NewInt(9), RevocationTime: start, ExtraExtensions: []pkix.Extension{foreign},
+		}}},
 	} {
 		template.Number, template.ThisUpdate, template.NextUpdate = big.NewInt(1), start, end
 		der, err := sm.CreateRevocationList(rand.Reader, template, issuer, k)

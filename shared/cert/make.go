@@ -33,7 +33,9 @@ type Template struct {
 
 // Create makes a certificate for subject's key, signed by issuerKey. It refuses a key that is not the issuer's, an
 // issuer that is no CA and a validity that reaches beyond the issuer's.
-func Create(ctx context.Context, t Template, issuer *Certificate, issuerKey key.Signer, subject crypto.PublicKey) ([]byte, error) {
+func Create(
+	ctx context.Context, t Template, issuer *Certificate, issuerKey key.Signer, subject crypto.PublicKey,
+) ([]byte, error) {
 	spki, err := sm.MarshalPKIXPublicKey(issuerKey.Public())
 	if err != nil {
 		return nil, fmt.Errorf("encoding the issuer's key: %w", err)
@@ -46,15 +48,18 @@ func Create(ctx context.Context, t Template, issuer *Certificate, issuerKey key.
 	case t.NotBefore.Before(issuer.NotBefore) || t.NotAfter.After(issuer.NotAfter):
 		return nil, fmt.Errorf("cert: %s is not valid as long as the certificate would be", issuer.Subject)
 	}
-	return create(ctx, t, issuer.Subject, issuer.SubjectKeyID, issuerKey, subject)
+	return create(ctx, t, issuer, issuerKey, subject)
 }
 
 // CreateRoot makes a self-signed certificate.
 func CreateRoot(ctx context.Context, t Template, k key.Signer) ([]byte, error) {
-	return create(ctx, t, t.Subject, nil, k, k.Public())
+	return create(ctx, t, nil, k, k.Public())
 }
 
-func create(ctx context.Context, t Template, issuer Name, issuerKeyID []byte, issuerKey key.Signer, subject crypto.PublicKey) ([]byte, error) {
+// create makes a certificate; issuer is nil for one that signs itself.
+func create(
+	ctx context.Context, t Template, issuer *Certificate, issuerKey key.Signer, subject crypto.PublicKey,
+) ([]byte, error) {
 	if t.Serial == nil || t.Serial.Sign() <= 0 || t.Serial.BitLen() > 159 {
 		return nil, fmt.Errorf("cert: a serial number is positive and has at most 20 bytes")
 	}
@@ -69,17 +74,14 @@ func create(ctx context.Context, t Template, issuer Name, issuerKeyID []byte, is
 	if err != nil {
 		return nil, fmt.Errorf("encoding the subject's key: %w", err)
 	}
-	issuerName, err := issuer.encode()
-	if err != nil {
-		return nil, err
-	}
 	subjectName, err := t.Subject.encode()
 	if err != nil {
 		return nil, err
 	}
 	subjectKeyID := keyID(spki)
-	if issuerKeyID == nil {
-		issuerKeyID = subjectKeyID
+	issuerName, issuerKeyID := subjectName, subjectKeyID
+	if issuer != nil {
+		issuerName, issuerKeyID = issuer.Subject.Raw, issuer.SubjectKeyID
 	}
 
 	var b cryptobyte.Builder

@@ -15,7 +15,7 @@ type Name struct {
 	Country            string // two letters
 	Province           string
 	Locality           string
-	Organization       string // of a government seal: the unified social credit code followed by the name, see [SplitOwner]
+	Organization       string // of a government seal: credit code and name, see [SplitOwner]
 	OrganizationalUnit string
 	CommonName         string // of a government seal: the seal's identifier (esID)
 	// Raw is the name's DER; of a Name that is to be written it is empty, or else it is written as it is.

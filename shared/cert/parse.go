@@ -44,7 +44,9 @@ func Parse(der []byte) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Certificate{Raw: der, TBSRaw: envelope.tbs, Signature: envelope.signature, SigAlg: envelope.algorithm, MaxPathLen: -1}
+	c := &Certificate{
+		Raw: der, TBSRaw: envelope.tbs, Signature: envelope.signature, SigAlg: envelope.algorithm, MaxPathLen: -1,
+	}
 	if err := c.parseTBS(envelope); err != nil {
 		return nil, err
 	}
@@ -184,7 +186,9 @@ func parsePublicKey(raw cryptobyte.String) (crypto.PublicKey, error) {
 }
 
 // parseExtensions calls each with every extension of SEQUENCE OF Extension. None may occur twice.
-func parseExtensions(raw cryptobyte.String, each func(oid asn1.ObjectIdentifier, critical bool, value cryptobyte.String) error) error {
+func parseExtensions(
+	raw cryptobyte.String, each func(oid asn1.ObjectIdentifier, critical bool, value cryptobyte.String) error,
+) error {
 	var list cryptobyte.String
 	if !raw.ReadASN1(&list, cbasn1.SEQUENCE) || !raw.Empty() {
 		return malformed("extensions")

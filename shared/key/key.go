@@ -5,7 +5,8 @@
 // A key is found by what it is for and whom it belongs to, never by an algorithm that a document asks for. The keys
 // of design section 5 are kept by infra/embedded (files sealed by a master key) and infra/aws (KMS).
 //
-// It does not keep keys, choose algorithms for a client (shared/jose has the allow-lists) or build trust (shared/trust).
+// It does not keep keys, choose algorithms for a client (shared/jose has the allow-lists) or build trust
+// (shared/trust).
 package key
 
 import (

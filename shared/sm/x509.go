@@ -40,7 +40,9 @@ func CreateCertificateRequest(random io.Reader, template *CertificateRequest, pr
 }
 
 // CreateRevocationList is as in crypto/x509.
-func CreateRevocationList(random io.Reader, template *RevocationList, issuer *Certificate, priv crypto.Signer) ([]byte, error) {
+func CreateRevocationList(
+	random io.Reader, template *RevocationList, issuer *Certificate, priv crypto.Signer,
+) ([]byte, error) {
 	return smx509.CreateRevocationList(random, template, issuer, priv)
 }
 

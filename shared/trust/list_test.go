@@ -46,13 +46,14 @@ func TestParseListReadsWhatWasWritten(t *testing.T) {
 
 func TestOnlyListedMakersAreTrusted(t *testing.T) {
 	w, l := newWorld(t, key.SM2SM3), sampleList()
+	nameless := w.issue(nil, "示例", func(t *cert.Template) { t.Subject.Organization = "示例省印章制作中心" })
 	if c := l.CheckMaker(w.maker.Certificate, signed); c.Result != verdict.Pass {
 		t.Errorf("the maker: %+v", c)
 	}
 	for name, c := range map[string]verdict.Check{
 		"an owner":                     l.CheckMaker(w.owner.Certificate, signed),
 		"the maker when its time ends": l.CheckMaker(w.maker.Certificate, start.AddDate(1, 0, 0)),
-		"a name without a code":        l.CheckMaker(w.issue(nil, "示例", func(t *cert.Template) { t.Subject.Organization = "示例省印章制作中心" }).Certificate, signed),
+		"a name without a code":        l.CheckMaker(nameless.Certificate, signed),
 		"an empty list":                List{}.CheckMaker(w.maker.Certificate, signed),
 	} {
 		if c.Result != verdict.Fail || c.Code != MakerNotTrusted {

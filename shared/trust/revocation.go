@@ -57,7 +57,8 @@ func revoked(r Request, c, issuer *cert.Certificate) verdict.Check {
 	case list.NextUpdate.IsZero() || r.Now.After(list.NextUpdate):
 		v = check(CheckRevocation, verdict.Unknown, RevocationUnknown, c,
 			"签发者的吊销列表已过期。", "The revocation list of the issuer is out of date.")
-	case c.NotAfter.Before(list.ThisUpdate) && (list.KeepsExpiredSince.IsZero() || list.KeepsExpiredSince.After(c.NotAfter)):
+	case c.NotAfter.Before(list.ThisUpdate) &&
+		(list.KeepsExpiredSince.IsZero() || list.KeepsExpiredSince.After(c.NotAfter)):
 		v = check(CheckRevocation, verdict.Unknown, RevocationUnknown, c,
 			"证书已过期,吊销列表不再包含已过期证书。",
 			"The certificate has expired, and the list no longer holds certificates that have.")

@@ -1,8 +1,8 @@
 // Package trust judges certificates: from a leaf to an anchor that the operator trusts for one purpose, at one time,
 // with the revocation lists at hand.
 //
-//	leaf + certificates at hand ── chains that signatures bear out ── each judged ── the best one's checks
-//	                                        └ anchors of the purpose          chain · algorithm · validity · key usage · revocation
+//	leaf + certificates at hand ── chains that signatures bear out ── each judged ── the best one's checks:
+//	     anchors of the purpose ──┘                                 chain, algorithm, validity, key usage, revocation
 //
 // The time T is that of the signature in question: validity and revocation are judged at T, the algorithms and the
 // freshness of lists now (EN 319 102-1, section 5; the signing-time rules are those of GB/T 38540-2020, section 7.3,

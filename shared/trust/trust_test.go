@@ -242,7 +242,8 @@ func TestTheValidityIsThatOfTheTimeOfSigning(t *testing.T) {
 
 func TestRevocationIsJudgedAtTheTimeOfSigning(t *testing.T) {
 	w := newWorld(t, key.SM2SM3)
-	hour := time.Hour
+	hour, none := time.Hour, []string(nil)
+	before, unproven := []string{RevokedBeforeSigning}, []string{RevokedNoProof}
 	for name, test := range map[string]struct {
 		at      time.Time
 		reason  cert.Reason
@@ -250,22 +251,22 @@ func TestRevocationIsJudgedAtTheTimeOfSigning(t *testing.T) {
 		overall verdict.Overall
 		codes   []string
 	}{
-		"revoked before":                         {signed.Add(-hour), cert.Superseded, true, verdict.Invalid, []string{RevokedBeforeSigning}},
-		"revoked in the same second":             {signed, cert.Superseded, true, verdict.Invalid, []string{RevokedBeforeSigning}},
-		"revoked after":                          {signed.Add(time.Second), cert.CessationOfOperation, false, verdict.Valid, nil},
-		"compromised before":                     {signed.Add(-hour), cert.KeyCompromise, true, verdict.Invalid, []string{RevokedBeforeSigning}},
-		"compromised after, the time claimed":    {signed.Add(hour), cert.KeyCompromise, false, verdict.Indeterminate, []string{RevokedNoProof}},
-		"compromised after, the time proven":     {signed.Add(hour), cert.KeyCompromise, true, verdict.Valid, nil},
-		"authority compromised after, claimed":   {signed.Add(hour), cert.CACompromise, false, verdict.Indeterminate, []string{RevokedNoProof}},
-		"on hold before":                         {signed.Add(-hour), cert.CertificateHold, true, verdict.Invalid, []string{RevokedBeforeSigning}},
-		"on hold before, and off the list again": {signed.Add(-hour), cert.RemoveFromCRL, true, verdict.Valid, nil},
+		"revoked before":                         {signed.Add(-hour), cert.Superseded, true, verdict.Invalid, before},
+		"revoked in the same second":             {signed, cert.Superseded, true, verdict.Invalid, before},
+		"revoked after":                          {signed.Add(time.Second), cert.CessationOfOperation, false, verdict.Valid, none},
+		"compromised before":                     {signed.Add(-hour), cert.KeyCompromise, true, verdict.Invalid, before},
+		"compromised after, the time claimed":    {signed.Add(hour), cert.KeyCompromise, false, verdict.Indeterminate, unproven},
+		"compromised after, the time proven":     {signed.Add(hour), cert.KeyCompromise, true, verdict.Valid, none},
+		"authority compromised after, claimed":   {signed.Add(hour), cert.CACompromise, false, verdict.Indeterminate, unproven},
+		"on hold before":                         {signed.Add(-hour), cert.CertificateHold, true, verdict.Invalid, before},
+		"on hold before, and off the list again": {signed.Add(-hour), cert.RemoveFromCRL, true, verdict.Valid, none},
 	} {
 		r := w.request()
 		r.AtProven = test.proven
 		r.CRLs[1] = w.crl(w.ownerCA, revoke(w.owner, test.at, test.reason))
 		result := w.anchors.Validate(r)
-		if name == "revoked after" && (result.Checks[4].Result != verdict.Warn || result.Checks[4].Code != RevokedAfterSigning) {
-			t.Errorf("%s: %+v, want a remark", name, result.Checks[4])
+		if c := result.Checks[4]; name == "revoked after" && (c.Result != verdict.Warn || c.Code != RevokedAfterSigning) {
+			t.Errorf("%s: %+v, want a remark", name, c)
 		}
 		want(t, name, result, test.overall, test.codes...)
 		// The same of the authority above.
@@ -392,7 +393,7 @@ func TestTheChainKeepsItsConstraints(t *testing.T) {
 		}
 		return l
 	}
-	any := Anchors{{Purpose: SealOwner, Root: w.root.Certificate}}
+	open := Anchors{{Purpose: SealOwner, Root: w.root.Certificate}}
 	ask := func(leaf *node, others ...*node) Request {
 		r := w.request()
 		r.Leaf, r.CRLs = leaf.Certificate, lists(append(others, w.root)...)
@@ -404,20 +405,20 @@ func TestTheChainKeepsItsConstraints(t *testing.T) {
 
 	sub := w.issue(w.ownerCA, "示例下级CA", ca)
 	deep := w.issue(sub, "99000000000002", nil)
-	want(t, "one more authority", any.Validate(ask(deep, sub, w.ownerCA)), verdict.Valid)
+	want(t, "one more authority", open.Validate(ask(deep, sub, w.ownerCA)), verdict.Valid)
 
 	narrow := w.issue(w.root, "示例窄CA", func(t *cert.Template) { ca(t); t.MaxPathLen = 0 })
 	below := w.issue(narrow, "示例越权CA", ca)
-	want(t, "an authority below one that allows none", any.Validate(ask(w.issue(below, "99000000000003", nil), below, narrow)),
+	want(t, "an authority below one that allows none", open.Validate(ask(w.issue(below, "99000000000003", nil), below, narrow)),
 		verdict.Invalid, ChainConstraints)
-	want(t, "a leaf below it", any.Validate(ask(w.issue(narrow, "99000000000004", nil), narrow)), verdict.Valid)
+	want(t, "a leaf below it", open.Validate(ask(w.issue(narrow, "99000000000004", nil), narrow)), verdict.Valid)
 
 	// An owner that plays authority: it has the key, and a certificate that says it may not.
 	posing := w.issue(w.root, "99000000000005", nil)
-	want(t, "an owner that certifies", any.Validate(ask(w.forge(posing, nil), posing)), verdict.Invalid,
+	want(t, "an owner that certifies", open.Validate(ask(w.forge(posing, nil), posing)), verdict.Invalid,
 		ChainConstraints, RevocationUnknown)
 	noCertSign := w.issue(w.root, "示例无权CA", func(t *cert.Template) { ca(t); t.KeyUsage = cert.CRLSign })
-	want(t, "an authority that may not sign certificates", any.Validate(ask(w.forge(noCertSign, nil), noCertSign)),
+	want(t, "an authority that may not sign certificates", open.Validate(ask(w.forge(noCertSign, nil), noCertSign)),
 		verdict.Invalid, ChainConstraints)
 
 	critical := w.forge(w.ownerCA, func(b *cryptobyte.Builder) {
@@ -427,7 +428,7 @@ func TestTheChainKeepsItsConstraints(t *testing.T) {
 			b.AddASN1OctetString([]byte{5, 0})
 		})
 	})
-	want(t, "a critical extension that nobody knows", any.Validate(ask(critical, w.ownerCA)), verdict.Invalid, ChainConstraints)
+	want(t, "a critical extension that nobody knows", open.Validate(ask(critical, w.ownerCA)), verdict.Invalid, ChainConstraints)
 }
 
 // forge makes a certificate that cert.Create refuses to make: by any issuer, with one extension or none.
