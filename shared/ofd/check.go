@@ -286,7 +286,7 @@ func (p *Package) looksSigned(e *entry, listedFolder bool) bool {
 	if err != nil {
 		return false
 	}
-	budget := maxXMLSize
-	_, err = readXML(e.name, content, &budget, "", "Signature")
+	budget := 64 << 10 // the root stands at the front
+	_, err = readXML(e.name, content, &budget, "Signature", "Signature")
 	return err == nil
 }

@@ -47,6 +47,7 @@ type PreparedStamp struct {
 	valuePath string
 	seal      []byte
 	entries   []*entry
+	pack      *packer
 }
 
 // XML returns the final bytes of Signature.xml.
@@ -85,7 +86,7 @@ func (p *Package) PrepareStamp(s Stamp) (*PreparedStamp, error) {
 		edited[rootName] = content
 	}
 	folder := p.freeFolder(listName)
-	out := &PreparedStamp{path: "/" + folder + "/Signature.xml", valuePath: "/" + folder + "/SignedValue.dat", seal: s.Seal}
+	out := &PreparedStamp{path: "/" + folder + "/Signature.xml", valuePath: "/" + folder + "/SignedValue.dat", seal: s.Seal, pack: new(packer)}
 	list, id, err := p.extendList(listName, out.path)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the stamp: %w", err)
@@ -96,18 +97,18 @@ func (p *Package) PrepareStamp(s Stamp) (*PreparedStamp, error) {
 	}
 	for _, e := range p.entries {
 		if content, ok := edited[e.name]; ok {
-			e = newEntry(e.name, content)
+			e = out.pack.entry(e.name, content)
 			delete(edited, e.name)
 		}
 		out.entries = append(out.entries, e)
 	}
 	if content, ok := edited[listName]; ok {
-		out.entries = append(out.entries, newEntry(listName, content))
+		out.entries = append(out.entries, out.pack.entry(listName, content))
 	}
 	sealPath := "/" + folder + "/Seal.esl"
-	out.entries = append(out.entries, newEntry(sealPath[1:], s.Seal))
+	out.entries = append(out.entries, out.pack.entry(sealPath[1:], s.Seal))
 	out.xml = p.describe(s, out, id, listName, sealPath)
-	out.entries = append(out.entries, newEntry(out.path[1:], out.xml))
+	out.entries = append(out.entries, out.pack.entry(out.path[1:], out.xml))
 	if err := out.check(p); err != nil {
 		return nil, fmt.Errorf("preparing the stamp: %w", err)
 	}
@@ -117,7 +118,7 @@ func (p *Package) PrepareStamp(s Stamp) (*PreparedStamp, error) {
 // check opens the package as it will be, but for the value, and finds in it what it should say.
 func (s *PreparedStamp) check(before *Package) error {
 	const empty = "\x00"
-	after, err := Open(writeZip(append(s.entries[:len(s.entries):len(s.entries)], newEntry(s.valuePath[1:], []byte(empty)))))
+	after, err := Open(writeZip(append(s.entries[:len(s.entries):len(s.entries)], s.pack.entry(s.valuePath[1:], []byte(empty)))))
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (s *PreparedStamp) Assemble(signedValue []byte) ([]byte, error) {
 			return nil, fmt.Errorf("assembling the stamped package: %w: the value is of another signature", ErrInput)
 		}
 	}
-	entries := append(s.entries[:len(s.entries):len(s.entries)], newEntry(s.valuePath[1:], signedValue))
+	entries := append(s.entries[:len(s.entries):len(s.entries)], s.pack.entry(s.valuePath[1:], signedValue))
 	return writeZip(entries), nil
 }
 

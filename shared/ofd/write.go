@@ -61,8 +61,8 @@ func Write(d Document, fonts *layout.Fonts) ([]byte, error) {
 	w.resources()
 	w.customTags()
 	files := append([]*entry{
-		newEntry(rootName, d.packageXML()),
-		newEntry("Doc_0/Document.xml", w.documentXML(d)),
+		w.pack.entry(rootName, d.packageXML()),
+		w.pack.entry("Doc_0/Document.xml", w.documentXML(d)),
 	}, w.files...)
 	return writeZip(files), nil
 }
@@ -94,6 +94,7 @@ func (d Document) check() error {
 
 // writer collects the parts of a document. Identifiers are integers, unique in the document (ST_ID).
 type writer struct {
+	pack   packer
 	lastID int
 	files  []*entry
 	fontID map[layout.Face]int
@@ -122,7 +123,9 @@ func (w *writer) id() int {
 	return w.lastID
 }
 
-func (w *writer) add(name string, content []byte) { w.files = append(w.files, newEntry(name, content)) }
+func (w *writer) add(name string, content []byte) {
+	w.files = append(w.files, w.pack.entry(name, content))
+}
 
 // embedFonts makes one subset per face of all characters of the document.
 func (w *writer) embedFonts(d Document, fonts *layout.Fonts) error {

@@ -40,8 +40,9 @@ type node struct {
 //
 // What is read is taken from budget.
 func readXML(file string, data []byte, budget *int, leaf string, roots ...string) (*node, error) {
-	d := xml.NewDecoder(bytes.NewReader(data))
-	most := min(maxXMLSize, *budget)
+	most := max(0, min(maxXMLSize, *budget))
+	tooLarge := len(data) > most
+	d := xml.NewDecoder(bytes.NewReader(data[:min(len(data), most)]))
 	defer func() { *budget -= int(d.InputOffset()) }()
 	var root *node
 	var open []*node
@@ -49,14 +50,14 @@ func readXML(file string, data []byte, budget *int, leaf string, roots ...string
 	for {
 		start := int(d.InputOffset())
 		token, err := d.Token()
-		if errors.Is(err, io.EOF) && root != nil && len(open) == 0 {
+		if errors.Is(err, io.EOF) && root != nil && len(open) == 0 && !tooLarge {
 			return root, nil
+		}
+		if err != nil && tooLarge {
+			return nil, refuse(XMLTooLarge, file, "%d bytes", len(data))
 		}
 		if err != nil {
 			return nil, refuse(XMLMalformed, file, "%v", err)
-		}
-		if d.InputOffset() > int64(most) {
-			return nil, refuse(XMLTooLarge, file, "%d bytes", len(data))
 		}
 		switch t := token.(type) {
 		case xml.Directive:

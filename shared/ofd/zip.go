@@ -65,12 +65,25 @@ func readZip(data []byte) ([]*entry, error) {
 	if err := readLocals(data[:directory], list); err != nil {
 		return nil, err
 	}
+	u := unpacker{}
 	for _, e := range list {
-		if err := e.inflate(); err != nil {
+		if err := e.inflate(&u); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
+}
+
+// unpacker keeps the decompressor's memory from one entry to the next; the zero value is ready.
+type unpacker struct{ r io.ReadCloser }
+
+func (u *unpacker) reader(source io.Reader) io.Reader {
+	if u.r == nil {
+		u.r = flate.NewReader(source)
+	} else if r, ok := u.r.(flate.Resetter); !ok || r.Reset(source, nil) != nil {
+		return flate.NewReader(source)
+	}
+	return u.r
 }
 
 // readDirectory reads the end record and the central directory, and returns where the directory begins.
@@ -319,7 +332,7 @@ func (e *entry) readLocal(b []byte) (int, error) {
 }
 
 // inflate checks size and CRC, takes the SM3 digest and keeps the content if it is small.
-func (e *entry) inflate() error {
+func (e *entry) inflate(u *unpacker) error {
 	if e.folder() {
 		if e.crc != 0 || len(e.packed) > 2 { // an empty deflate stream has two bytes
 			return refuse(ZipHiddenData, e.name, "a folder with data")
@@ -328,7 +341,7 @@ func (e *entry) inflate() error {
 	}
 	digest, crc := sm.New3(), crc32.NewIEEE()
 	if e.size <= keepContent {
-		content, err := e.read()
+		content, err := e.readWith(u)
 		if err != nil {
 			return err
 		}
@@ -336,7 +349,7 @@ func (e *entry) inflate() error {
 		crc.Write(content)
 		digest.Write(content)
 	} else {
-		in, check := e.open()
+		in, check := e.open(u)
 		n, err := io.Copy(io.MultiWriter(crc, digest), in)
 		if err != nil || n != int64(e.size) {
 			return refuse(ZipCorrupt, e.name, "size")
@@ -354,11 +367,11 @@ func (e *entry) inflate() error {
 
 // open returns the uncompressed data, at most one byte more than the entry's size, and a check to call after the end:
 // compressed bytes that are left over would be data that nobody sees.
-func (e *entry) open() (io.Reader, func() error) {
+func (e *entry) open(u *unpacker) (io.Reader, func() error) {
 	source := bytes.NewReader(e.packed)
 	var in io.Reader = source
 	if e.method == deflated {
-		in = flate.NewReader(source)
+		in = u.reader(source)
 	}
 	return io.LimitReader(in, int64(e.size)+1), func() error {
 		if source.Len() != 0 {
@@ -369,14 +382,16 @@ func (e *entry) open() (io.Reader, func() error) {
 }
 
 // read returns the uncompressed data. Do not change it.
-func (e *entry) read() ([]byte, error) {
+func (e *entry) read() ([]byte, error) { return e.readWith(new(unpacker)) }
+
+func (e *entry) readWith(u *unpacker) ([]byte, error) {
 	if e.content != nil {
 		return e.content, nil
 	}
 	if e.method == stored {
 		return e.packed, nil
 	}
-	in, check := e.open()
+	in, check := e.open(u)
 	content := make([]byte, 0, e.size+1)
 	for {
 		n, err := in.Read(content[len(content):cap(content)])
@@ -394,19 +409,27 @@ func (e *entry) read() ([]byte, error) {
 	return content, check()
 }
 
-// newEntry packs content. The time is the first that the format knows, so that equal contents make equal archives.
-func newEntry(name string, content []byte) *entry {
+// packer makes entries. It keeps the compressor's memory from one to the next; the zero value is ready.
+type packer struct{ w *flate.Writer }
+
+// entry packs content. The time is the first that the format knows, so that equal contents make equal archives.
+func (p *packer) entry(name string, content []byte) *entry {
 	e := &entry{
 		name: name, method: deflated, flags: flagUTF8, date: 1<<5 | 1, crc: crc32.ChecksumIEEE(content),
 		size: len(content), sum: sm.Sum3(content), content: content,
 	}
 	var packed bytes.Buffer
-	w, err := flate.NewWriter(&packed, flate.DefaultCompression)
-	if err == nil {
-		_, err = w.Write(content)
+	var err error
+	if p.w == nil {
+		p.w, err = flate.NewWriter(&packed, flate.DefaultCompression)
+	} else {
+		p.w.Reset(&packed)
 	}
 	if err == nil {
-		err = w.Close()
+		_, err = p.w.Write(content)
+	}
+	if err == nil {
+		err = p.w.Close()
 	}
 	if err != nil || packed.Len() >= len(content) { // writing to a buffer does not fail
 		e.method, e.packed = stored, content

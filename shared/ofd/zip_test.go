@@ -10,6 +10,8 @@ import (
 	"testing"
 )
 
+func newEntry(name string, content []byte) *entry { return new(packer).entry(name, content) }
+
 func code(err error) Code {
 	var fe *FormatError
 	if errors.As(err, &fe) {
@@ -254,6 +256,7 @@ func TestXMLTricksAreRefused(t *testing.T) {
 		"65 attributes":         {`<OFD` + ns + strings.Repeat(` a="1"`, 65) + `/>`, XMLTooLarge},
 		"too many elements":     {`<OFD` + ns + `>` + strings.Repeat("<a/>", maxXMLNodes) + `</OFD>`, XMLTooLarge},
 		"too many bytes":        {`<OFD` + ns + `>` + strings.Repeat(" ", maxXMLSize) + `</OFD>`, XMLTooLarge},
+		"one long comment":      {`<OFD` + ns + `/><!--` + strings.Repeat(" ", maxXMLSize) + `-->`, XMLTooLarge},
 		"text in many segments": {`<OFD` + ns + `>` + strings.Repeat("x<!-- -->", 100_000) + `</OFD>`, ""},
 	} {
 		budget := maxXMLTotal
