@@ -497,49 +497,77 @@ func (f *File) examineRest(report *Report) error {
 	return nil
 }
 
-// stripped looks for signature dictionaries that are none of the given ones, in every revision.
+// stripped looks for signature dictionaries that are none of the given ones: in every revision, also in those to which
+// no cross-reference section leads any more.
 func (f *File) stripped(known []SignatureField) []int {
-	type placed struct{ offset, num int }
-	var objects []placed
+	var offsets []int
 	for _, s := range f.sections {
-		for num, e := range s.entries {
+		for _, e := range s.entries {
 			if e.kind == 1 {
-				objects = append(objects, placed{e.where, num})
+				offsets = append(offsets, e.where)
 			}
 		}
 	}
-	slices.SortFunc(objects, func(a, b placed) int { return a.offset - b.offset })
+	slices.Sort(offsets)
 	var found []int
 	marker := []byte("/ByteRange")
-	last := -1
-	for at := 0; at < f.limit; {
+	for at, seen := 0, 0; ; at += len(marker) {
 		i := bytes.Index(f.data[at:f.limit], marker)
 		if i < 0 {
-			break
+			return found
 		}
 		at += i
-		k, _ := slices.BinarySearchFunc(objects, at, func(o placed, at int) int { return o.offset - at })
-		at += len(marker)
-		if k == 0 || objects[k-1].offset == last {
+		if at < seen { // within an object that was looked at
 			continue
 		}
-		last = objects[k-1].offset
-		num := objects[k-1].num
-		c := &cached{}
-		if f.readAt(c, last) != nil {
-			continue // not an object: such as a part of another one's stream
+		k, _ := slices.BinarySearch(offsets, at)
+		if k > 0 {
+			if c := (&cached{}); f.readAt(c, offsets[k-1]) == nil && c.end > at {
+				seen = c.end
+				if f.isStripped(c, offsets[k-1], known) {
+					found = append(found, c.id.num)
+				}
+				continue
+			}
 		}
-		d, ok := c.value.(dict)
-		_, hasContents := d["Contents"]
-		isKnown := slices.ContainsFunc(known, func(s SignatureField) bool {
-			return s.Object == num && f.place(num) == (entry{1, last, c.id.gen})
-		})
-		if ok && hasContents && d["ByteRange"] != nil && !isKnown {
-			found = append(found, num)
+		start := headerBefore(f.data[seen:at])
+		if c := (&cached{}); start >= 0 && f.readAt(c, seen+start) == nil && c.end > at {
+			if f.isStripped(c, seen+start, known) {
+				found = append(found, c.id.num)
+			}
+			seen = c.end
 		}
 	}
-	return found
 }
+
+// isStripped tells whether the object at offset is a signature dictionary that none of the known signatures is.
+func (f *File) isStripped(c *cached, offset int, known []SignatureField) bool {
+	d, ok := c.value.(dict)
+	_, hasContents := d["Contents"]
+	return ok && hasContents && d["ByteRange"] != nil && !slices.ContainsFunc(known, func(s SignatureField) bool {
+		return s.Object == c.id.num && f.place(c.id.num) == entry{1, offset, c.id.gen}
+	})
+}
+
+// headerBefore finds the last "n g obj" in data, or returns -1.
+func headerBefore(data []byte) int {
+	i := bytes.LastIndex(data, []byte(" obj"))
+	if i < 0 {
+		return -1
+	}
+	for _, part := range []func(byte) bool{isDigit, isSpace, isDigit} {
+		start := i
+		for i > 0 && part(data[i-1]) {
+			i--
+		}
+		if i == start {
+			return -1
+		}
+	}
+	return i
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // formField is a terminal field of the interactive form.
 type formField struct {

@@ -127,13 +127,24 @@ func visible(t testing.TB, owner string, x, y float64) Signature {
 	}
 }
 
-// prepare and stamp are the whole act of signing.
+// stamp is the whole act of signing.
 func stamp(t testing.TB, data []byte, s Signature, a *authority) []byte {
 	t.Helper()
 	f, err := Open(data)
 	check(t, err)
 	p, err := f.Prepare(s)
 	check(t, err)
+	out, err := p.Embed(message(t, p, a))
+	check(t, err)
+	if !bytes.HasPrefix(out, data) {
+		t.Fatal("signing changed bytes of the file")
+	}
+	return out
+}
+
+// message makes the CMS message over a prepared file.
+func message(t testing.TB, p *Prepared, a *authority) []byte {
+	t.Helper()
 	digest, err := cms.DigestFor(key.ES256)
 	check(t, err)
 	m, err := cms.Prepare(cms.Request{
@@ -143,14 +154,9 @@ func stamp(t testing.TB, data []byte, s Signature, a *authority) []byte {
 	check(t, err)
 	signature, err := key.Sign(t.Context(), a, m.ToBeSigned())
 	check(t, err)
-	message, err := m.Assemble(signature)
+	der, err := m.Assemble(signature)
 	check(t, err)
-	out, err := p.Embed(message)
-	check(t, err)
-	if !bytes.HasPrefix(out, data) {
-		t.Fatal("signing changed bytes of the file")
-	}
-	return out
+	return der
 }
 
 func examine(t testing.TB, data []byte) Report {
