@@ -87,12 +87,12 @@ func (m maker) serve(w http.ResponseWriter, r *http.Request, c access.Caller, t 
 	if err != nil {
 		return err
 	}
-	ids, err := newIDs(m.Rand, 2)
+	eventID, err := newID(m.Rand)
 	if err != nil {
 		return err
 	}
 	at := m.Now().UTC().Truncate(time.Second)
-	e := trace(c, s, t.Verb, in.Organisation, in.Purpose, at, ids[0])
+	e := trace(c, s, t.Verb, in.Organisation, in.Purpose, at, eventID)
 	if err := m.rights.check(ctx, t, s, c, in.Organisation); err != nil {
 		return refuse(ctx, m.Audit, e, err)
 	}
@@ -102,7 +102,7 @@ func (m maker) serve(w http.ResponseWriter, r *http.Request, c access.Caller, t 
 	}
 	s = t.apply(s, change(c, in, m.Now().UTC()))
 	s.Body = body
-	e.ID, e.Time, e.Digest = ids[1], m.Now().UTC(), "sm3:"+hexSM3(body.ESL)
+	e.ID, e.Time, e.Digest = endOf(e.ID), m.Now().UTC(), "sm3:"+hexSM3(body.ESL)
 	if err := replace(ctx, m.Records, s, e); err != nil {
 		return err
 	}

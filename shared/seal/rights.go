@@ -164,6 +164,9 @@ func newIDs(random io.Reader, n int) ([]string, error) {
 	return ids, nil
 }
 
+// endOf is the identifier of the event that ends what another began: it stands behind it also where both have one time.
+func endOf(begun string) string { return begun + "-end" }
+
 // drawSerial draws the serial of a seal code, 1 to 99999999.
 func drawSerial(random io.Reader) (int, error) {
 	n, err := rand.Int(random, serials)

@@ -234,7 +234,7 @@ type prepared struct {
 // signature. After BeginOrder the order ends as done or failed; if the process dies between, it stays begun, and the
 // stamped document, if there is one, was seen by nobody.
 func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c access.Caller, in stampCommand, document []byte) ([]byte, Order, error) {
-	ids, err := newIDs(s.ports.Rand, 3)
+	ids, err := newIDs(s.ports.Rand, 2)
 	if err != nil {
 		return nil, Order{}, err
 	}
@@ -254,7 +254,7 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 	}
 	ctx = context.WithoutCancel(ctx) // a client that hangs up does not leave the order open
 	stamped, err := s.finish(ctx, p, record, at)
-	e.ID, e.Time = ids[2], s.ports.Now().UTC()
+	e.ID, e.Time = endOf(e.ID), s.ports.Now().UTC()
 	if err != nil {
 		return nil, Order{}, errors.Join(err, s.fail(ctx, order, e, err))
 	}
