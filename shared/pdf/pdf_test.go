@@ -305,3 +305,9 @@ func pngOf(t testing.TB, w, h int, c color.Color) []byte {
 	check(t, png.Encode(&b, img))
 	return b.Bytes()
 }
+
+func layoutRed() color.Color { return color.NRGBA{R: 255, A: 255} }
+
+func ecdsaVerify(a *authority, digest, signature []byte) bool {
+	return ecdsa.VerifyASN1(&a.priv.PublicKey, digest, signature)
+}

@@ -137,7 +137,7 @@ func (s *section) readTable(p *parser) error {
 			where, ok := p.integer()
 			gen, ok2 := p.integer()
 			used := p.keyword("n")
-			if !ok || !ok2 || !used && !p.keyword("f") || gen > 65535 {
+			if !ok || !ok2 || !used && !p.keyword("f") || used && gen > 65535 { // MuPDF frees object 0 with 65536
 				return p.fail("malformed cross-reference entry")
 			}
 			if _, twice := s.entries[num]; twice {
