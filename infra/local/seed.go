@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
@@ -45,12 +43,4 @@ func (s *server) seedOne(ports registry.SeedPorts, name string, file []byte) ([]
 	}
 	seeded, _, err := registry.ParseSeed(file, s.now())
 	return seeded.Organisations, err
-}
-
-// noRecords takes none: there is no service yet that knows records of this kind.
-type noRecords struct{}
-
-// TakeRecord implements [registry.RecordTaker].
-func (noRecords) TakeRecord(context.Context, json.RawMessage) error {
-	return errors.New("this installation knows no such records")
 }

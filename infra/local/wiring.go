@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/yinxin/yinxin/infra/embedded"
 	"github.com/yinxin/yinxin/shared/access"
@@ -10,14 +11,17 @@ import (
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
 	"github.com/yinxin/yinxin/shared/oidc"
+	"github.com/yinxin/yinxin/shared/page"
 	"github.com/yinxin/yinxin/shared/registry"
 	"github.com/yinxin/yinxin/shared/seal"
+	"github.com/yinxin/yinxin/shared/verify"
 )
 
 // The adapters that are one service of the house seen by another.
 var (
 	_ registry.Passwords   = account.Passwords{}
 	_ registry.RecordTaker = oidc.ClientTaker{}
+	_ verify.Pages         = page.Verify{}
 )
 
 // wire makes every function with its ports: the table that functions/ will be the other half of. The events drive those
@@ -40,21 +44,29 @@ func (s *server) wire() ([]function, []event, error) {
 		Credentials: embedded.Credentials{DB: s.db}, Adder: embedded.Credentials{DB: s.db}, Counters: embedded.Counters{DB: s.db},
 		Devices: embedded.Devices{DB: s.db}, Audit: events, Params: account.DefaultParams(), Now: s.now, Rand: s.random,
 	}
-	clients := embedded.Clients{DB: s.db}
-	seeded, err := s.seedAll(registry.SeedPorts{
+	types := embedded.LicenceTypes{DB: s.db}
+	taker := typeTaker{types: types, now: s.now, random: s.random}
+	if err := taker.takeSamples(ctx); err != nil {
+		return nil, nil, err
+	}
+	organisations, err := s.seedAll(registry.SeedPorts{
 		Persons: embedded.Persons{DB: s.db}, Organisations: embedded.Organisations{DB: s.db}, Mandates: embedded.Mandates{DB: s.db},
-		Passwords: passwords, Clients: oidc.ClientTaker{Clients: clients, Now: s.now, Rand: s.random},
-		LicenceTypes: noRecords{}, Now: s.now, Rand: s.random,
+		Passwords: passwords, Clients: oidc.ClientTaker{Clients: embedded.Clients{DB: s.db}, Now: s.now, Rand: s.random},
+		LicenceTypes: taker, Now: s.now, Rand: s.random,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	trusted, err := s.enrol(ctx, seeded)
-	if err != nil {
+	if err := s.enrol(ctx, organisations); err != nil {
 		return nil, nil, err
 	}
 	guard := access.Guard{Issuer: s.issuer, Keys: embedded.TokenKeys{Keys: s.keys}, Grants: embedded.Grants{DB: s.db}, Now: s.now}
-	return append(s.identity(guard, passwords, pairwise), s.seals(guard, trusted, fonts)...), nil, nil
+	trusted := embedded.Trust{DB: s.db, Authority: s.authority, Types: types}
+	stamps := s.stampPorts(guard, trusted, fonts)
+	licences, driven := s.licences(guard, seal.NewStamper(stamps), fonts)
+	return slices.Concat(
+		s.identity(guard, passwords, pairwise), s.seals(stamps), licences, s.verification(guard, trusted),
+	), driven, nil
 }
 
 // identity are the functions of sign-on, accounts and the registry.
@@ -87,23 +99,41 @@ func (s *server) identity(guard access.Guard, passwords account.Passwords, pairw
 	}
 }
 
-// seals are the functions of electronic seals.
-func (s *server) seals(guard access.Guard, trusted *trustSource, fonts *layout.Fonts) []function {
+// stampPorts are the rights of seal-stamp, which also stamps the faces of licences.
+func (s *server) stampPorts(guard access.Guard, trusted embedded.Trust, fonts *layout.Fonts) seal.StampPorts {
 	records, codes := embedded.Seals{DB: s.db}, embedded.SealCodes{DB: s.db}
-	directory, mandates := embedded.SealDirectory{DB: s.db}, embedded.Mandates{DB: s.db}
-	events := embedded.Events{DB: s.db}
+	return seal.StampPorts{
+		Access: guard, Records: records, ByCode: codes, ByOwner: records, Directory: embedded.SealDirectory{DB: s.db},
+		Mandates: embedded.Mandates{DB: s.db}, Orders: embedded.Orders{DB: s.db}, Audit: embedded.Events{DB: s.db}, Keys: s.keys,
+		Trust: trusted, Fonts: fonts, Now: s.now, Rand: s.random,
+	}
+}
+
+// seals are the functions of electronic seals.
+func (s *server) seals(stamps seal.StampPorts) []function {
+	records, codes := embedded.Seals{DB: s.db}, embedded.SealCodes{DB: s.db}
 	return []function{
 		{Name: "seal-manage", Routes: seal.ManageRoutes, Handler: seal.Manage(seal.ManagePorts{
-			Access: guard, Records: records, Codes: codes, ByCode: codes, Directory: directory, Mandates: mandates, Audit: events,
-			Fonts: fonts, Now: s.now, Rand: s.random,
+			Access: stamps.Access, Records: records, Codes: codes, ByCode: codes, Directory: stamps.Directory,
+			Mandates: stamps.Mandates, Audit: stamps.Audit, Fonts: stamps.Fonts, Now: s.now, Rand: s.random,
 		})},
 		{Name: "seal-make", Routes: seal.MakeRoutes, Timeout: documentTimeout, Handler: seal.Make(seal.MakePorts{
-			Access: guard, Records: records, ByCode: codes, Directory: directory, Mandates: mandates, Audit: events, NewKeys: s.keys,
-			MakerKeys: s.keys, Certifier: s.authority, Fonts: fonts, Now: s.now, Rand: s.random,
+			Access: stamps.Access, Records: records, ByCode: codes, Directory: stamps.Directory, Mandates: stamps.Mandates,
+			Audit: stamps.Audit, NewKeys: s.keys, MakerKeys: s.keys, Certifier: s.authority, Fonts: stamps.Fonts, Now: s.now,
+			Rand: s.random,
 		})},
-		{Name: "seal-stamp", Routes: seal.StampRoutes, Timeout: documentTimeout, Handler: seal.Stamp(seal.StampPorts{
-			Access: guard, Records: records, ByCode: codes, ByOwner: records, Directory: directory, Mandates: mandates,
-			Orders: embedded.Orders{DB: s.db}, Audit: events, Keys: s.keys, Trust: trusted, Fonts: fonts, Now: s.now, Rand: s.random,
+		{Name: "seal-stamp", Routes: seal.StampRoutes, Timeout: documentTimeout, Handler: seal.Stamp(stamps)},
+	}
+}
+
+// verification is the one door: published state and no key.
+func (s *server) verification(guard access.Guard, trusted embedded.Trust) []function {
+	return []function{
+		{Name: "verify", Routes: verify.VerifyRoutes, Timeout: documentTimeout, Handler: verify.Verify(verify.VerifyPorts{
+			Access: guard, Trust: trusted, Seals: embedded.SealStatus{DB: s.db},
+			StatusLists: embedded.PublishedStatusLists{DB: s.db, Issuer: s.issuer}, Licences: embedded.LicenceRegister{DB: s.db},
+			ShowCodes: embedded.ShowCodes{DB: s.db}, Audit: embedded.Events{DB: s.db}, Pages: page.Verify{}, Now: s.now,
+			Rand: s.random,
 		})},
 	}
 }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/yinxin/yinxin/infra/embedded"
+	"github.com/yinxin/yinxin/shared/access"
+	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/layout"
+	"github.com/yinxin/yinxin/shared/licence"
+	"github.com/yinxin/yinxin/shared/registry"
+	"github.com/yinxin/yinxin/shared/seal"
+)
+
+// How status lists are published: looked at every second, changed lists at once, unchanged ones when half of their time
+// is over. In AWS the records' stream and a schedule call the same function.
+const (
+	statusEvery    = time.Second
+	statusTTL      = 5 * time.Minute
+	statusValidity = 24 * time.Hour
+)
+
+// licences are the functions of electronic licences, and what drives the status lists.
+func (s *server) licences(guard access.Guard, stamper *seal.Stamper, fonts *layout.Fonts) ([]function, []event) {
+	records, types, lists := embedded.Licences{DB: s.db}, embedded.LicenceTypes{DB: s.db}, embedded.StatusLists{DB: s.db}
+	directory, mandates := embedded.LicenceDirectory{DB: s.db}, embedded.Mandates{DB: s.db}
+	events := embedded.Events{DB: s.db}
+	publish := licence.Publish(licence.PublishPorts{
+		Issuer: s.issuer, Types: types, Entries: records, Lists: lists, Keys: s.keys, Certificates: s.authority,
+		TTL: statusTTL, Validity: statusValidity, Now: s.now, Rand: s.random,
+	})
+	return []function{
+		{Name: "licence-type", Routes: licence.TypeRoutes, Handler: licence.Type(licence.TypePorts{
+			Issuer: s.issuer, Types: types, Agencies: directory, Certificates: s.authority, Lists: lists,
+		})},
+		{Name: "licence-issue", Routes: licence.IssueRoutes, Timeout: documentTimeout, Handler: licence.Issue(licence.IssuePorts{
+			Issuer: s.issuer, Access: guard, Records: records, Identifiers: records, ByIdentifier: records,
+			Tickets: embedded.Tickets{DB: s.db}, Artefacts: records, Types: types, Agencies: directory, Holders: directory,
+			Mandates: mandates, Keys: s.keys, Certificates: s.authority, Stamper: faceStamper{stamper}, Audit: events, Fonts: fonts,
+			Now: s.now, Rand: s.random,
+		})},
+		{Name: "licence-credential", Routes: licence.CredentialRoutes, Handler: licence.Credential(licence.CredentialPorts{
+			Access: guard, Records: records, ByIdentifier: records, Artefacts: records, Types: types, Mandates: mandates,
+			Audit: events, Now: s.now, Rand: s.random,
+		})},
+		{Name: "licence-present", Routes: licence.ShowRoutes, Handler: licence.Show(licence.ShowPorts{
+			Issuer: s.issuer, Access: guard, Records: records, ByIdentifier: records, Types: types, Mandates: mandates,
+			Codes: embedded.ShowCodes{DB: s.db}, Now: s.now, Rand: s.random,
+		})},
+		{Name: "licence-share", Routes: licence.ShareRoutes, Handler: licence.Share(licence.SharePorts{
+			Access: guard, Records: records, ByHolder: records, Types: types, Mandates: mandates, Audit: events, Now: s.now,
+			Rand: s.random,
+		})},
+	}, []event{{Name: "licence-status", Every: statusEvery, Run: func(ctx context.Context) error { return publish(ctx) }}}
+}
+
+// faceStamper is seal-stamp as licence-issue sees it. In AWS the same order is an invocation of that function.
+type faceStamper struct{ seals *seal.Stamper }
+
+var _ licence.FaceStamper = faceStamper{}
+
+// StampFace implements [licence.FaceStamper].
+func (f faceStamper) StampFace(ctx context.Context, o licence.FaceOrder) ([]byte, error) {
+	return f.seals.StampFace(ctx, seal.FaceOrder{
+		Organisation: o.Organisation, Person: o.Person, Client: o.Client, Channel: o.Channel,
+		Purpose: seal.Purpose(o.Purpose), Place: seal.Place(o.Place),
+	}, o.Document)
+}
+
+// typeTaker takes licence types of a seed file.
+type typeTaker struct {
+	types  licence.TypeSaver
+	now    func() time.Time
+	random io.Reader
+}
+
+var _ registry.RecordTaker = typeTaker{}
+
+// TakeRecord implements [registry.RecordTaker].
+func (t typeTaker) TakeRecord(ctx context.Context, record json.RawMessage) error {
+	d, err := licence.ParseType(record)
+	if err != nil {
+		return err
+	}
+	return t.take(ctx, d)
+}
+
+func (t typeTaker) take(ctx context.Context, d licence.Definition) error {
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(t.random, id); err != nil {
+		return fmt.Errorf("drawing an event identifier: %w", err)
+	}
+	return t.types.SaveLicenceType(ctx, d, audit.Event{
+		ID: hex.EncodeToString(id), Time: t.now(), Action: "licence.type", Organisation: d.Authority.USCC, Channel: "event",
+		Object: "licence-type/" + d.Code, Outcome: audit.Done,
+	})
+}
+
+// takeSamples stores the types of the demonstration.
+func (t typeTaker) takeSamples(ctx context.Context) error {
+	samples, err := licence.SampleTypes()
+	if err != nil {
+		return fmt.Errorf("reading the sample types: %w", err)
+	}
+	for _, d := range samples {
+		if err := t.take(ctx, d); err != nil {
+			return fmt.Errorf("storing the type %s: %w", d.Code, err)
+		}
+	}
+	return nil
+}
