@@ -22,13 +22,13 @@ const (
 	mediaSDJWT = "application/dc+sd-jwt"
 )
 
-// licence is what the story keeps of one.
-type licence struct{ ID, Identifier, State string }
+// issued is what the story keeps of one.
+type issued struct{ ID, Identifier, State string }
 
 // licences: the company gets its business licence, the worker a service certificate; the portal reads the one by
 // mandate, a household scans the other.
 func (t *telling) licences(ctx context.Context) error {
-	var business, service licence
+	var business, service issued
 	if err := t.step("示例省市场监督管理局 issues 营业执照(示例)", func() (err error) {
 		business, err = t.issue(ctx, "li", map[string]any{
 			"organisation": market, "type": typeBusiness, "number": "990000000000001",
@@ -65,21 +65,21 @@ func (t *telling) licences(ctx context.Context) error {
 }
 
 // issue drafts a licence and issues it.
-func (t *telling) issue(ctx context.Context, person string, draft map[string]any) (licence, error) {
+func (t *telling) issue(ctx context.Context, person string, draft map[string]any) (issued, error) {
 	c, err := t.at(ctx, person)
 	if err != nil {
-		return licence{}, err
+		return issued{}, err
 	}
-	var l licence
+	var l issued
 	if err := c.post(ctx, "/licences", draft, &l); err != nil {
-		return licence{}, err
+		return issued{}, err
 	}
 	err = c.post(ctx, "/licences/"+l.ID+"/issue", map[string]any{"organisation": draft["organisation"], "purpose": draft["purpose"]}, &l)
 	return l, err
 }
 
 // copies fetches every form of the worker's certificate as its holder.
-func (t *telling) copies(ctx context.Context, l licence) error {
+func (t *telling) copies(ctx context.Context, l issued) error {
 	c, err := t.phoneOf(ctx, "worker")
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (t *telling) portal(ctx context.Context) error {
 }
 
 // scan: the worker shows a code, and a household verifies it without signing on.
-func (t *telling) scan(ctx context.Context, l licence, step, want string) error {
+func (t *telling) scan(ctx context.Context, l issued, step, want string) error {
 	return t.step(step, func() error {
 		c, err := t.phoneOf(ctx, "worker")
 		if err != nil {
@@ -175,7 +175,7 @@ func (t *telling) scan(ctx context.Context, l licence, step, want string) error 
 
 // traces: the worker's certificate is revoked; the same scan fails with the reason; holders see who looked, and why.
 func (t *telling) traces(ctx context.Context) error {
-	service, _ := t.facts["service"].(licence)
+	service, _ := t.facts["service"].(issued)
 	if err := t.step("示例省人力资源和社会保障厅 revokes the certificate", func() error {
 		c, err := t.at(ctx, "sun")
 		if err != nil {
