@@ -48,6 +48,7 @@ type office struct {
 	token   key.Signer
 	grants  map[string]access.Grant
 	ports   seal.StampPorts
+	records seal.Records
 	handler http.Handler
 }
 
@@ -103,6 +104,7 @@ func openOffice(t testing.TB, dir string) *office {
 	o.ports = seal.StampPorts{Access: guard, Records: Seals{o.db}, ByCode: SealCodes{o.db}, ByOwner: Seals{o.db},
 		Directory: SealDirectory{o.db}, Mandates: Mandates{o.db}, Orders: Orders{o.db}, Audit: Events{o.db}, Keys: o.ca.Keys,
 		Trust: o, Fonts: o.fonts, Now: o.Now, Rand: rand.Reader}
+	o.records = Seals{o.db}
 	o.serve()
 	return o
 }
@@ -112,9 +114,9 @@ func (o *office) serve() {
 	p := o.ports
 	mux := http.NewServeMux()
 	for handler, routes := range map[http.Handler][]string{
-		seal.Manage(seal.ManagePorts{Access: p.Access, Records: Seals{o.db}, Codes: SealCodes{o.db}, ByCode: p.ByCode,
+		seal.Manage(seal.ManagePorts{Access: p.Access, Records: o.records, Codes: SealCodes{o.db}, ByCode: p.ByCode,
 			Directory: p.Directory, Mandates: p.Mandates, Audit: p.Audit, Fonts: p.Fonts, Now: p.Now, Rand: p.Rand}): seal.ManageRoutes,
-		seal.Make(seal.MakePorts{Access: p.Access, Records: Seals{o.db}, ByCode: p.ByCode, Directory: p.Directory,
+		seal.Make(seal.MakePorts{Access: p.Access, Records: o.records, ByCode: p.ByCode, Directory: p.Directory,
 			Mandates: p.Mandates, Audit: p.Audit, NewKeys: o.ca.Keys, MakerKeys: o.ca.Keys, Certifier: o.ca, Fonts: p.Fonts,
 			Now: p.Now, Rand: p.Rand}): seal.MakeRoutes,
 		seal.Stamp(p): seal.StampRoutes,

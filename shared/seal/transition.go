@@ -100,9 +100,13 @@ func (t Transition) allow(s Seal, person string) error {
 	return nil
 }
 
-// apply returns s after the change, one revision later. The history of s is not touched.
+// apply returns s after the change, one revision later. The history of s is not touched. Where the clocks of two functions
+// differ, a change is not older than the one before it, so that there is one state at every time.
 func (t Transition) apply(s Seal, c Change) Seal {
 	c.Verb, c.State = t.Verb, t.To
+	if n := len(s.History); n > 0 && c.At.Before(s.History[n-1].At) {
+		c.At = s.History[n-1].At
+	}
 	s.History = append(slices.Clip(s.History), c)
 	s.Revision++
 	return s

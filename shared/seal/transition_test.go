@@ -119,3 +119,13 @@ func TestTheStateAtATimeIsThatOfTheLastChangeBefore(t *testing.T) {
 		}
 	}
 }
+
+func TestAChangeIsNeverOlderThanTheOneBefore(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := Seal{History: []Change{{State: Active, At: at}}}
+	row, _ := transition(VerbSuspend)
+	next := row.apply(s, Change{At: at.Add(-time.Second)})
+	if !next.History[1].At.Equal(at) {
+		t.Errorf("the change is of %v, want %v", next.History[1].At, at)
+	}
+}
