@@ -193,11 +193,11 @@ func (o *opener) array(v *value, p place) (*value, error) {
 	out := &value{kind: array}
 	for _, e := range v.elements {
 		if e.kind == object && e.members["..."] != nil {
-			placeholder := e.members["..."]
-			if len(e.names) != 1 || placeholder.kind != text {
+			concealed := e.members["..."]
+			if len(e.names) != 1 || concealed.kind != text {
 				return nil, refuse(Malformed, "an array element has ... and more, or no string in it")
 			}
-			d, err := o.find(placeholder.text, p)
+			d, err := o.find(concealed.text, p)
 			if err != nil {
 				return nil, err
 			}
