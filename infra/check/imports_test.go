@@ -32,14 +32,14 @@ var libraries = []struct {
 }
 
 // forbidden are packages of the standard library that some folders must do without. A template's reflection keeps the
-// linker from removing unused methods and nearly doubles a function's size; os and the random packages would be a world of
-// its own (sockets and clocks: see ownWorld).
+// linker from removing unused methods and nearly doubles a function's size; os would be a world of its own (clocks,
+// sockets and randomness: see ownWorld).
 var forbidden = []struct{ pkg, folder string }{
 	{"html/template", "shared"}, {"html/template", "infra/gateway"}, {"html/template", "infra/aws"}, {"html/template", "functions"},
 	{"text/template", "shared"}, {"text/template", "infra/gateway"}, {"text/template", "infra/aws"}, {"text/template", "functions"},
 	{"net/rpc", "shared"}, {"net/rpc", "infra/gateway"}, {"net/rpc", "infra/aws"}, {"net/rpc", "functions"},
 	{"os", "shared"}, {"os/exec", "shared"}, {"syscall", "shared"},
-	{"crypto/rand", "shared"}, {"math/rand", "shared"}, {"math/rand/v2", "shared"},
+	{"math/rand", "shared"}, {"math/rand/v2", "shared"},
 }
 
 // layers says what of ours each folder may import; the longest prefix decides. Tests of shared may also use
@@ -205,7 +205,7 @@ func TestImportsOfABadTree(t *testing.T) {
 	}
 	breaks(t, imports, map[string]string{
 		"shared/oidc/bad.go": file("oidc", "github.com/aws/aws-sdk-go-v2/aws", "github.com/lestrrat-go/jwx/v2/jwt", module+"/shared/seal",
-			module+"/infra/embedded", "html/template", "text/template", "net/rpc", "os", "crypto/rand",
+			module+"/infra/embedded", "html/template", "text/template", "net/rpc", "os", "math/rand",
 			module+"/shared/registry/registrytest"),
 		"shared/oidc/good.go": file("oidc", "net/http", "html", module+"/shared/audit", module+"/shared/access", module+"/shared/page",
 			module+"/shared/jose", module+"/shared/verdict", module+"/shared/key"),
@@ -240,7 +240,7 @@ func TestImportsOfABadTree(t *testing.T) {
 		"shared/oidc/bad.go imports text/template: nothing in shared may",
 		"shared/oidc/bad.go imports net/rpc: nothing in shared may",
 		"shared/oidc/bad.go imports os: nothing in shared may",
-		"shared/oidc/bad.go imports crypto/rand: nothing in shared may",
+		"shared/oidc/bad.go imports math/rand: nothing in shared may",
 		"shared/oidc/bad.go imports github.com/yinxin/yinxin/shared/registry/registrytest: a contract suite is for tests",
 		"shared/oidc/bad_test.go imports github.com/yinxin/yinxin/infra/local: shared may import [shared] only",
 		"shared/oidc/bad_test.go imports go.etcd.io/bbolt: only [infra/embedded] may",
@@ -268,17 +268,19 @@ func TestImportsOfABadTree(t *testing.T) {
 	)
 }
 
-// world are the names by which a package would have a clock or sockets of its own.
+// world are the names by which a package would have a clock, sockets or randomness of its own.
 var world = map[string][]string{
 	"time": {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"},
 	"net": {"Dial", "DialTimeout", "DialTCP", "DialUDP", "DialIP", "DialUnix", "Dialer", "Listen", "ListenTCP", "ListenPacket",
 		"ListenConfig", "LookupHost", "LookupIP", "LookupAddr", "LookupTXT", "Resolver", "DefaultResolver", "Interfaces"},
 	"http": {"Get", "Head", "Post", "PostForm", "Client", "DefaultClient", "Transport", "DefaultTransport", "Server", "Serve",
 		"ListenAndServe", "ListenAndServeTLS", "DefaultServeMux", "Handle", "HandleFunc", "Dir"},
-	"tls": {"Dial", "Dialer", "Listen"},
+	"tls":  {"Dial", "Dialer", "Listen"},
+	"rand": {"Reader", "Read", "Text"},
 }
 
-// ownWorld: shared has no clock and no sockets; a field Now is a clock, a port is a way out. Contract suites are tests.
+// ownWorld: shared has no clock, no sockets and no randomness; fields Now and Rand and ports stand for them. Contract
+// suites are tests.
 func ownWorld(t *testing.T, tr tree) (broken []string) {
 	for _, s := range tr.sources(t) {
 		if s.test || !under(s.folder(), "shared") || isSuite(s.folder()) {
@@ -290,7 +292,7 @@ func ownWorld(t *testing.T, tr tree) (broken []string) {
 				return true
 			}
 			if x, ok := sel.X.(*ast.Ident); ok && x.Obj == nil && slices.Contains(world[x.Name], sel.Sel.Name) {
-				broken = append(broken, fmt.Sprintf("%s:%d uses %s: shared has no clock and no sockets", s.name,
+				broken = append(broken, fmt.Sprintf("%s:%d uses %s: shared has no clock, sockets or randomness", s.name,
 					s.set.Position(sel.Pos()).Line, selector(sel)))
 			}
 			return true
@@ -299,20 +301,21 @@ func ownWorld(t *testing.T, tr tree) (broken []string) {
 	return broken
 }
 
-func TestSharedHasNoClockAndNoSockets(t *testing.T) { holds(t, ownWorld) }
+func TestSharedHasNoClockSocketsOrRandomness(t *testing.T) { holds(t, ownWorld) }
 
-func TestAClockOrASocketInSharedIsFound(t *testing.T) {
+func TestAClockASocketOrRandomnessInSharedIsFound(t *testing.T) {
 	breaks(t, ownWorld, map[string]string{
 		"shared/oidc/bad.go": "package oidc\n\nimport \"time\"\n\nvar now = time.Now\n\nfunc f() { time.Sleep(time.Second) }\n\n" +
-			"var c = http.DefaultClient\n\nfunc g() { net.Dial(\"tcp\", \"\") }\n",
+			"var c = http.DefaultClient\n\nfunc g() { net.Dial(\"tcp\", \"\") }\n\nvar r = rand.Reader\n",
 		"shared/oidc/good.go": "package oidc\n\nimport \"time\"\n\ntype P struct{ Now func() time.Time }\n\n" +
-			"func (p P) f() time.Time { return p.Now() }\n\nvar _, _, _ = net.SplitHostPort(\"\")\n",
+			"func (p P) f() time.Time { return p.Now() }\n\nvar _, _, _ = net.SplitHostPort(\"\")\n\nvar _, _ = rand.Int(p.Rand, max)\n",
 		"shared/oidc/good_test.go": "package oidc\n\nimport \"time\"\n\nvar _ = time.Now()\n",
 		"infra/local/good.go":      "package main\n\nimport \"time\"\n\nvar _ = time.Now()\n",
 	},
-		"shared/oidc/bad.go:5 uses time.Now: shared has no clock and no sockets",
-		"shared/oidc/bad.go:7 uses time.Sleep: shared has no clock and no sockets",
-		"shared/oidc/bad.go:9 uses http.DefaultClient: shared has no clock and no sockets",
-		"shared/oidc/bad.go:11 uses net.Dial: shared has no clock and no sockets",
+		"shared/oidc/bad.go:5 uses time.Now: shared has no clock, sockets or randomness",
+		"shared/oidc/bad.go:7 uses time.Sleep: shared has no clock, sockets or randomness",
+		"shared/oidc/bad.go:9 uses http.DefaultClient: shared has no clock, sockets or randomness",
+		"shared/oidc/bad.go:11 uses net.Dial: shared has no clock, sockets or randomness",
+		"shared/oidc/bad.go:13 uses rand.Reader: shared has no clock, sockets or randomness",
 	)
 }
