@@ -13,6 +13,7 @@ import (
 type Seals struct{ *DB }
 
 var (
+	_ seal.Reader      = Seals{}
 	_ seal.Records     = Seals{}
 	_ seal.OwnerReader = Seals{}
 )
