@@ -14,6 +14,7 @@ type Seals struct{ *DB }
 
 var (
 	_ seal.Reader      = Seals{}
+	_ seal.Reader      = Seals{}
 	_ seal.Records     = Seals{}
 	_ seal.OwnerReader = Seals{}
 )

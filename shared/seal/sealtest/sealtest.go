@@ -11,7 +11,12 @@ import (
 	"time"
 
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/cert"
+	"github.com/yinxin/yinxin/shared/key"
+	"github.com/yinxin/yinxin/shared/key/keytest"
 	"github.com/yinxin/yinxin/shared/seal"
+	"github.com/yinxin/yinxin/shared/trust"
+	"github.com/yinxin/yinxin/shared/verdict"
 )
 
 var at = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
@@ -269,4 +274,82 @@ func Mandates(t *testing.T, open func(t *testing.T) seal.Mandates) {
 			}
 		}
 	})
+}
+
+// Trust is the contract of [seal.Trust]; its sentences are those of the port of the same name of the verifier, whose
+// suite says more: what it gives must judge the certificates of a [seal.Certifier] as good.
+func Trust(t *testing.T, open func(t *testing.T) (source seal.Trust, certifier seal.Certifier, now time.Time)) {
+	source, certifier, now := open(t)
+	for alg, purpose := range map[key.Algorithm]trust.Purpose{key.SM2SM3: trust.SealOwner, key.ES256: trust.Document} {
+		anchors, _, crls, err := source.Trust(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain := certify(t, certifier, alg, now)
+		r := anchors.Validate(trust.Request{Leaf: parse(t, chain[0]), Purpose: purpose, At: now, Now: now, CRLs: crls,
+			KeyUsage: cert.DigitalSignature})
+		if r.Overall() != verdict.Valid {
+			t.Errorf("a %s certificate for %s: %v", alg, purpose, r.Codes())
+		}
+	}
+}
+
+// Certifier is the contract of [seal.Certifier]. open enrols one making unit with the code maker.
+func Certifier(t *testing.T, open func(t *testing.T) (certifier seal.Certifier, maker string, now time.Time)) {
+	certifier, maker, now := open(t)
+	for _, alg := range []key.Algorithm{key.SM2SM3, key.ES256} {
+		chain := certify(t, certifier, alg, now)
+		for i, der := range chain[:len(chain)-1] {
+			if !parse(t, der).SignedBy(parse(t, chain[i+1])) {
+				t.Errorf("%s: certificate %d is not signed by the next", alg, i)
+			}
+		}
+		leaf := parse(t, chain[0])
+		if leaf.Subject.CommonName != "99000000000001" || leaf.IsCA || !leaf.ValidAt(now) || !leaf.ValidAt(now.AddDate(1, 0, 0)) {
+			t.Errorf("%s: %s, %v to %v", alg, leaf.Subject, leaf.NotBefore, leaf.NotAfter)
+		}
+		if parse(t, chain[len(chain)-1]).SelfIssued() {
+			t.Errorf("%s: the root is in the chain", alg)
+		}
+	}
+	if _, err := certifier.CertifySeal(context.Background(), []byte("no request"), now, now.AddDate(1, 0, 0)); err == nil {
+		t.Error("what is no request was certified")
+	}
+	der, err := certifier.MakerCertificate(context.Background(), maker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uscc, _, ok := cert.SplitOwner(parse(t, der).Subject.Organization); !ok || uscc != maker {
+		t.Errorf("the maker's certificate is for %s", uscc)
+	}
+	if _, err := certifier.MakerCertificate(context.Background(), "nobody"); !errors.Is(err, seal.ErrUnknown) {
+		t.Errorf("MakerCertificate of nobody = %v, want ErrUnknown", err)
+	}
+}
+
+// certify has a new key certified for a year.
+func certify(t *testing.T, certifier seal.Certifier, alg key.Algorithm, now time.Time) [][]byte {
+	t.Helper()
+	subject, err := cert.SealOwner("99000000000001", "11990000MB99000001", "示例省财政厅")
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := cert.CreateCSR(context.Background(), subject, keytest.New(t, alg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := certifier.CertifySeal(context.Background(), csr, now, now.AddDate(1, 0, 0))
+	if err != nil || len(chain) == 0 {
+		t.Fatalf("CertifySeal = %d certificates, %v", len(chain), err)
+	}
+	return chain
+}
+
+func parse(t *testing.T, der []byte) *cert.Certificate {
+	t.Helper()
+	c, err := cert.Parse(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
