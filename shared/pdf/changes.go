@@ -44,6 +44,7 @@ func permits(p int, kind ChangeKind) bool {
 
 // examineChanges compares the revision of each signature with the file.
 func (f *File) examineChanges(report *Report) error {
+	f.visited = 0
 	for i := range report.Signatures {
 		s := &report.Signatures[i]
 		if s.RevisionEnd == 0 || s.RevisionEnd == f.limit {
@@ -92,7 +93,6 @@ type comparison struct {
 	explained map[int]bool
 	protected map[int]bool // reached by protect
 	work      []object     // to be protected
-	visited   int
 	newFields map[ref]bool
 	locks     []lock
 }
@@ -407,8 +407,8 @@ func appendChildren(work []object, o object) []object {
 }
 
 func (c *comparison) count() error {
-	if c.visited++; c.visited > maxVisited {
-		return refuse(TooLarge, "more than %d values between two revisions", maxVisited)
+	if c.new.visited++; c.new.visited > maxVisited {
+		return refuse(TooLarge, "more than %d values between revisions", maxVisited)
 	}
 	return nil
 }

@@ -23,11 +23,16 @@ type content struct {
 	text   func(*content, layout.Text) error
 	fonts  *layout.Fonts
 	images []layout.Image // drawn as /I0, /I1 …
+	beyond bool           // a coordinate was no number, or far outside
 }
 
 func (c *content) number(v float64) {
-	c.b.WriteString(string(decimal(v)))
-	c.b.WriteByte(' ')
+	const most = 1e6 // points; a page has at most 14,400
+	if !(v >= -most && v <= most) {
+		c.beyond = true
+		v = 0
+	}
+	c.b.Write(append(appendDecimal(c.b.AvailableBuffer(), v), ' '))
 }
 
 func (c *content) point(x, y float64) {
@@ -59,6 +64,9 @@ func (c *content) draw(p layout.Page) error {
 				return err
 			}
 		}
+	}
+	if c.beyond {
+		return refuse(InvalidAppearance, "a coordinate that is no number, or far outside")
 	}
 	return nil
 }
@@ -186,11 +194,8 @@ func pixels(img image.Image) (rgb, alpha []byte, opaque bool) {
 // compressed returns a stream under FlateDecode.
 func compressed(d dict, data []byte) (*stream, error) {
 	var b bytes.Buffer
-	z, err := zlib.NewWriterLevel(&b, zlib.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	_, err = z.Write(data)
+	z := zlib.NewWriter(&b)
+	_, err := z.Write(data)
 	if err := errors.Join(err, z.Close()); err != nil {
 		return nil, err
 	}

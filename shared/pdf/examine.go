@@ -489,7 +489,11 @@ func (f *File) examineRest(report *Report) error {
 			Code: NeedAppearances, Warning: true, Detail: "viewers are told to draw the form fields anew",
 		})
 	}
-	for _, num := range f.stripped(report.Signatures) {
+	stripped, err := f.stripped(report.Signatures)
+	if err != nil {
+		return err
+	}
+	for _, num := range stripped {
 		report.Findings = append(report.Findings, Finding{
 			Code: SignatureStripped, Object: num, Detail: "a signature of an earlier revision that no field shows",
 		})
@@ -499,7 +503,7 @@ func (f *File) examineRest(report *Report) error {
 
 // stripped looks for signature dictionaries that are none of the given ones: in every revision, also in those to which
 // no cross-reference section leads any more.
-func (f *File) stripped(known []SignatureField) []int {
+func (f *File) stripped(known []SignatureField) ([]int, error) {
 	var offsets []int
 	for _, s := range f.sections {
 		for _, e := range s.entries {
@@ -511,31 +515,40 @@ func (f *File) stripped(known []SignatureField) []int {
 	slices.Sort(offsets)
 	var found []int
 	marker := []byte("/ByteRange")
+	tried, attempts := -1, 0
 	for at, seen := 0, 0; ; at += len(marker) {
 		i := bytes.Index(f.data[at:f.limit], marker)
 		if i < 0 {
-			return found
+			return found, nil
 		}
 		at += i
 		if at < seen { // within an object that was looked at
 			continue
 		}
-		k, _ := slices.BinarySearch(offsets, at)
-		if k > 0 {
-			if c := (&cached{}); f.readAt(c, offsets[k-1]) == nil && c.end > at {
-				seen = c.end
-				if f.isStripped(c, offsets[k-1], known) {
-					found = append(found, c.id.num)
-				}
+		starts := []int{-1, headerBefore(f.data[seen:at])}
+		if k, _ := slices.BinarySearch(offsets, at); k > 0 && offsets[k-1] > tried {
+			starts[0] = offsets[k-1]
+		}
+		if starts[1] >= 0 {
+			starts[1] += seen
+		}
+		seen = at
+		for _, start := range starts {
+			if start < 0 {
 				continue
 			}
-		}
-		start := headerBefore(f.data[seen:at])
-		if c := (&cached{}); start >= 0 && f.readAt(c, seen+start) == nil && c.end > at {
-			if f.isStripped(c, seen+start, known) {
-				found = append(found, c.id.num)
+			if attempts++; attempts > 8*maxSignatures {
+				return nil, refuse(TooLarge, "%q occurs too often", marker)
 			}
-			seen = c.end
+			tried = max(tried, start)
+			c := &cached{}
+			if f.readWithin(c, start, 4<<20) == nil && c.end > at {
+				seen = c.end
+				if f.isStripped(c, start, known) {
+					found = append(found, c.id.num)
+				}
+				break
+			}
 		}
 	}
 }

@@ -13,9 +13,24 @@ type File struct {
 	limit    int // the file ends here; less than len(data) for an earlier revision
 	end      int // byte after the last %%EOF
 	sections []*section
-	cache    map[entry]*cached     // by place
-	streams  map[int]*objectStream // by offset of the object stream
-	inflated *int
+	pageList []page
+	first    int // index of sections[0] among those of the whole file
+	*shared
+}
+
+// shared is what a file and its earlier revisions have in common.
+type shared struct {
+	history map[int][]placed      // of each object, newest first
+	cache   map[entry]*cached     // by place
+	streams map[int]*objectStream // by offset of the object stream
+
+	values, inflated, visited, loading int // spent of the bounds
+}
+
+// placed is what one section says of an object.
+type placed struct {
+	section int // counted from the newest
+	entry   entry
 }
 
 // cached is an object that was read. An earlier revision shares the cache and must not see what reaches beyond it.
@@ -45,11 +60,18 @@ func Open(data []byte) (*File, error) {
 		return nil, err
 	}
 	f := &File{
-		data: data, limit: len(data), end: end, cache: map[entry]*cached{}, streams: map[int]*objectStream{},
-		inflated: new(int),
+		data: data, limit: len(data), end: end,
+		shared: &shared{
+			history: map[int][]placed{}, cache: map[entry]*cached{}, streams: map[int]*objectStream{},
+		},
 	}
 	if err := f.readSections(startxref); err != nil {
 		return nil, err
+	}
+	for i, s := range f.sections {
+		for num, e := range s.entries {
+			f.history[num] = append(f.history[num], placed{i, e})
+		}
 	}
 	if _, err := f.catalog(); err != nil {
 		return nil, err
@@ -71,7 +93,7 @@ func (f *File) at(end int) (*File, error) {
 		return nil, damaged("the revision of %d bytes is not part of the file's history", end)
 	}
 	r := *f
-	r.limit, r.end, r.sections = end, eof, f.sections[i:]
+	r.limit, r.end, r.sections, r.first, r.pageList = end, eof, f.sections[i:], f.first+i, nil
 	for _, s := range r.sections {
 		if s.offset >= end {
 			return nil, damaged("the revision of %d bytes refers beyond its end", end)
@@ -87,12 +109,12 @@ func (f *File) trailing() int {
 
 // lookup returns the newest entry of an object.
 func (f *File) lookup(num int) entry {
-	for _, s := range f.sections {
-		if e, ok := s.entries[num]; ok {
-			return e
-		}
+	all := f.history[num]
+	i, _ := slices.BinarySearchFunc(all, f.first, func(p placed, first int) int { return p.section - first })
+	if i == len(all) {
+		return entry{}
 	}
-	return entry{}
+	return all[i].entry
 }
 
 // place is lookup, but for an object in an object stream it gives the offset of that stream instead of its number: two
@@ -151,6 +173,11 @@ func (f *File) load(r ref) (*cached, error) {
 	}
 	c, ok := f.cache[e]
 	if !ok {
+		if f.loading == maxLoading {
+			return nil, damaged("object %d needs too many others to be read", r.num)
+		}
+		f.loading++
+		defer func() { f.loading-- }()
 		c = &cached{busy: true}
 		f.cache[e] = c
 		var err error
@@ -177,11 +204,15 @@ func (f *File) load(r ref) (*cached, error) {
 	return c, nil
 }
 
-func (f *File) readAt(c *cached, offset int) error {
+func (f *File) readAt(c *cached, offset int) error { return f.readWithin(c, offset, f.limit) }
+
+// readWithin is readAt for an object that, the body of a stream apart, takes no more than window bytes.
+func (f *File) readWithin(c *cached, offset, window int) error {
 	if offset < headerSize || offset >= f.limit {
 		return damaged("object at byte %d", offset)
 	}
-	p := parser{data: f.data[:f.limit], pos: offset}
+	whole := f.data[:f.limit]
+	p := parser{data: whole[:min(f.limit, offset+window)], whole: whole, pos: offset, values: &f.values}
 	id, v, err := p.indirect(f.length)
 	if err != nil {
 		return err
@@ -222,7 +253,7 @@ func (f *File) readCompressed(c *cached, e entry, number int) error {
 	if e.gen >= len(objects.numbers) {
 		return damaged("object stream %d has no object %d", number, e.gen)
 	}
-	p := parser{data: objects.data, pos: objects.offsets[e.gen]}
+	p := parser{data: objects.data, pos: objects.offsets[e.gen], values: &f.values}
 	v, err := p.value()
 	if err != nil {
 		return err
@@ -318,6 +349,9 @@ type page struct {
 
 // pages walks the page tree (ISO 32000-1, section 7.7.3).
 func (f *File) pages() ([]page, error) {
+	if f.pageList != nil {
+		return f.pageList, nil
+	}
 	root, err := f.catalog()
 	if err != nil {
 		return nil, err
@@ -329,6 +363,7 @@ func (f *File) pages() ([]page, error) {
 	if len(w.pages) == 0 {
 		return nil, damaged("no pages")
 	}
+	f.pageList = w.pages
 	return w.pages, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,13 +140,26 @@ func number(o object) (float64, bool) {
 }
 
 // decimal writes a number with at most three decimals.
-func decimal(v float64) real {
-	s := strconv.FormatFloat(v, 'f', 3, 64)
-	s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	if s == "" || s == "-0" || s == "-" {
-		s = "0"
+func decimal(v float64) real { return real(appendDecimal(nil, v)) }
+
+func appendDecimal(out []byte, v float64) []byte {
+	n := int64(math.Round(v * 1000))
+	if n < 0 {
+		out = append(out, '-')
+		n = -n
 	}
-	return real(s)
+	out = strconv.AppendInt(out, n/1000, 10)
+	if n %= 1000; n == 0 {
+		return out
+	}
+	out = append(out, '.', byte('0'+n/100))
+	if n %= 100; n > 0 {
+		out = append(out, byte('0'+n/10))
+		if n %= 10; n > 0 {
+			out = append(out, byte('0'+n))
+		}
+	}
+	return out
 }
 
 // equal compares two values as they stand, references by number.

@@ -271,6 +271,60 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 	}
 }
 
+// TestHostileFilesEndInTime: each of these once took quadratic time or a deep stack in one reader or another.
+func TestHostileFilesEndInTime(t *testing.T) {
+	const n = 20000
+	long := onePage("")
+	lengths := onePage("")
+	for i := range n { // each stream has its length in the next one
+		lengths[10+i] = fmt.Sprintf("<</Length %d 0 R>>\nstream\n\nendstream", 11+i)
+	}
+	lengths[3] = "<</Type/Page/Parent 2 0 R/Annots 10 0 R>>"
+	open := onePage("")
+	for i := range n {
+		open[10+i] = "(/ByteRange 1 0 obj"
+	}
+	outlines := onePage("")
+	outlines[1] = "<</Type/Catalog/Pages 2 0 R/Outlines 10 0 R>>"
+	for i := range n {
+		outlines[10+i] = fmt.Sprintf("<</Next %d 0 R>>", 11+i)
+	}
+	long[6] = streamOf("", strings.Repeat("/ByteRange 1 0 obj<</Contents<00>/ByteRange[0]", n))
+	tree := onePage("")
+	for i := range 70 {
+		tree[10+i] = fmt.Sprintf("<</Type/Pages/Kids[%d 0 R]>>", 11+i)
+	}
+	tree[2] = "<</Type/Pages/Kids[10 0 R]>>"
+	a := newAuthority(t, "示例")
+	for name, h := range map[string]handmade{
+		"marks in a stream": long, "lengths": lengths, "open strings": open, "outlines": outlines, "page tree": tree,
+	} {
+		start := time.Now()
+		f, err := Open(h.classic())
+		if err == nil {
+			if name == "outlines" || name == "marks in a stream" { // nothing wrong: signed, changed and compared
+				signed := revise(t, stamp(t, h.classic(), Signature{Page: 1, Time: signedAt}, a), handmade{1: h[1]}, "")
+				f, err = Open(signed)
+				check(t, err)
+			}
+			_, err = f.Examine()
+		}
+		if err != nil && refusal(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+		t.Log(name, time.Since(start), err)
+		if spent := time.Since(start); spent > 10*time.Second {
+			t.Errorf("%s: %v", name, spent)
+		}
+	}
+	big := append(onePage("").classic(), bytes.Repeat([]byte("/ByteRange"), 1<<19)...)
+	f, err := Open(big)
+	check(t, err)
+	if _, err := f.Examine(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBadRequestsAreRefusedByName(t *testing.T) {
 	f, err := Open(notice(t))
 	check(t, err)

@@ -10,6 +10,10 @@ type parser struct {
 	data  []byte
 	pos   int
 	depth int
+	// whole is data and more, for the bodies of streams; nil if data is all there is.
+	whole []byte
+	// values counts what was parsed, against maxValues; nil for what is bounded anyway.
+	values *int
 	// contents is where the hexadecimal string under a key /Contents of the outermost dictionary stands, with its
 	// angle brackets.
 	contents [2]int
@@ -84,6 +88,11 @@ func (p *parser) fail(what string) error { return damaged("%s at byte %d", what,
 
 // value reads one object; streams are read by indirect.
 func (p *parser) value() (object, error) {
+	if p.values != nil {
+		if *p.values++; *p.values > maxValues {
+			return nil, refuse(TooLarge, "more than %d values", maxValues)
+		}
+	}
 	p.space()
 	if p.pos >= len(p.data) {
 		return nil, p.fail("end of data")
@@ -383,6 +392,9 @@ func (p *parser) indirect(length func(object) (int, error)) (ref, object, error)
 	n, err := length(d["Length"])
 	if err != nil {
 		return id, nil, err
+	}
+	if p.whole != nil {
+		p.data = p.whole
 	}
 	if n < 0 || n > len(p.data)-p.pos {
 		return id, nil, p.fail("stream beyond the end")

@@ -39,7 +39,7 @@ const (
 	EarlierBroken     Code = "PDF_EARLIER_SIGNATURE_BROKEN"
 	XFAForm           Code = "PDF_XFA_FORM" // a form outside ISO 32000, whose look nobody can hold
 	ReserveTooSmall   Code = "PDF_RESERVE_TOO_SMALL"
-	InvalidAppearance Code = "PDF_APPEARANCE"      // the appearance of a signature cannot be drawn
+	InvalidAppearance Code = "PDF_APPEARANCE"      // an appearance, or a page, that cannot be drawn
 	InvalidField      Code = "PDF_METADATA_FIELD"  // a metadata key that XML cannot hold as a name
 	InvalidDocument   Code = "PDF_DOCUMENT"        // a document that cannot be written: no pages, no size
 	InvalidImage      Code = "PDF_IMAGE"           // an image that is no PNG, or too large
@@ -67,11 +67,13 @@ const (
 	maxFile       = 256 << 20 // bytes
 	maxSections   = 512       // cross-reference sections, that is, revisions
 	maxObjects    = 1 << 19   // entries of all sections
+	maxValues     = 1 << 22   // values parsed, all together
 	maxNesting    = 64        // arrays and dictionaries inside each other
 	maxPages      = 20000
 	maxTree       = 64       // depth of the page tree and of the field tree
 	maxFields     = 20000    // form fields
 	maxSignatures = 128      // signature fields
 	maxInflated   = 64 << 20 // bytes of decompressed cross-reference and object streams, all together
-	maxVisited    = 1 << 21  // values looked at by one comparison of revisions
+	maxVisited    = 1 << 24  // values looked at when revisions are compared, all together
+	maxLoading    = 16       // objects being read because another one needs them
 )

@@ -85,7 +85,7 @@ func (f *File) readSection(at int) (*section, error) {
 	if at < headerSize || at >= f.limit {
 		return nil, damaged("cross-reference section at byte %d", at)
 	}
-	p := parser{data: f.data[:f.limit], pos: at}
+	p := parser{data: f.data[:f.limit], pos: at, values: &f.values}
 	s := &section{offset: at, entries: map[int]entry{}, prev: -1}
 	if !p.keyword("xref") {
 		return s, f.readXRefStream(s, at)
@@ -177,7 +177,7 @@ func (s *section) readPrev() error {
 
 // readXRefStream reads a cross-reference stream (ISO 32000-1, section 7.5.8).
 func (f *File) readXRefStream(s *section, at int) error {
-	p := parser{data: f.data[:f.limit], pos: at}
+	p := parser{data: f.data[:f.limit], pos: at, values: &f.values}
 	id, v, err := p.indirect(directLength)
 	if err != nil {
 		return err
@@ -289,12 +289,12 @@ func (f *File) inflate(s *stream) ([]byte, error) {
 	if err != nil {
 		return nil, damaged("compressed stream: %v", err)
 	}
-	room := maxInflated - *f.inflated
+	room := maxInflated - f.inflated
 	data, err := io.ReadAll(io.LimitReader(z, int64(room)+1))
 	if len(data) > room {
 		return nil, refuse(TooLarge, "more than %d bytes of compressed structure", maxInflated)
 	}
-	*f.inflated += len(data)
+	f.inflated += len(data)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // some writers leave the checksum out
 		return nil, damaged("compressed stream: %v", err)
 	}
