@@ -48,7 +48,8 @@ func mandated(ctx context.Context, m Mandates, c access.Caller, organisation, ro
 	return nil
 }
 
-// find returns the licence that a path names by our identifier or by that of GB/T 36904.
+// find returns the licence that a path names by our identifier or by that of GB/T 36904. An identifier that was bound to
+// it in an attempt that did not come to its end names nothing.
 func find(ctx context.Context, records Reader, aliases IdentifierReader, name string) (Licence, error) {
 	id := name
 	if strings.Contains(name, ".") {
@@ -60,7 +61,7 @@ func find(ctx context.Context, records Reader, aliases IdentifierReader, name st
 		}
 	}
 	l, err := records.Licence(ctx, id)
-	if errors.Is(err, ErrUnknown) {
+	if errors.Is(err, ErrUnknown) || err == nil && id != name && l.Identifier != name {
 		return Licence{}, ErrLicence
 	}
 	if err != nil {
