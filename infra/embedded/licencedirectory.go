@@ -68,7 +68,8 @@ type LicenceRegister struct{ *DB }
 
 var _ verify.LicenceLookup = LicenceRegister{}
 
-// LookUpLicence implements [verify.LicenceLookup]: a licence that was never handed out is unknown.
+// LookUpLicence implements [verify.LicenceLookup]: a licence that was never handed out is unknown, and so is an
+// identifier that was bound to it in an attempt that did not come to its end.
 func (s LicenceRegister) LookUpLicence(ctx context.Context, identifier string) (verify.Found, error) {
 	licences := Licences{s.DB}
 	id, err := licences.LicenceByIdentifier(ctx, identifier)
@@ -79,7 +80,7 @@ func (s LicenceRegister) LookUpLicence(ctx context.Context, identifier string) (
 	if err != nil {
 		return verify.Found{}, asUnknown(err)
 	}
-	if !l.State().Issued() {
+	if !l.State().Issued() || l.Identifier != identifier {
 		return verify.Found{}, verify.ErrUnknown
 	}
 	t, err := (LicenceTypes{s.DB}).LicenceType(ctx, l.TypeCode)
