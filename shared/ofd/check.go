@@ -19,9 +19,11 @@ func finding(code Code, level Level, signature, name, format string, args ...any
 	return f
 }
 
-// CheckReferences recomputes the digests of the files that a signature protects (GB/T 38540-2020, 7.3, dataHash; the
-// digest of Signature.xml itself is the Digest of the signature, for the caller to compare with the stamp). It begins
-// with the signature's own Findings, and has no more if the signature is not Readable; no Fail among the result means that every protected file is as it was signed.
+// CheckReferences recomputes the digests of the files that a signature protects (GB/T 38540-2020, 7.3, dataHash). The
+// digest of Signature.xml itself is the signature's Digest, for the caller to compare with the stamp.
+//
+// The result begins with the signature's own Findings, and has no more if the signature is not Readable. No Fail in it
+// means that every protected file is as it was signed.
 func (p *Package) CheckReferences(s Signature) []Finding {
 	out := append([]Finding(nil), s.Findings...)
 	if !s.Readable {
@@ -259,7 +261,8 @@ func (p *Package) unlisted(own, vouched map[string]bool, c *Coverage) map[string
 		}
 		folders[dir(e.name)] = true
 		if vouched[at] {
-			c.Findings = append(c.Findings, finding(SignatureStripped, Fail, "", e.name, "a listed signature vouches for it"))
+			const why = "a listed signature vouches for it"
+			c.Findings = append(c.Findings, finding(SignatureStripped, Fail, "", e.name, why))
 		} else {
 			c.Findings = append(c.Findings, finding(UnlistedSignature, Fail, "", e.name, ""))
 		}

@@ -40,7 +40,7 @@ const (
 	ZipUnsupported    Code = "zip_unsupported"      // encryption, ZIP64, several disks, other methods
 	ZipBadName        Code = "zip_bad_name"         // backslash, "..", absolute, drive, control character, no UTF-8
 	ZipDuplicateName  Code = "zip_duplicate_name"   // two entries of one name
-	ZipNameCollision  Code = "zip_name_collision"   // names equal but for case or Unicode form, or file and folder at once
+	ZipNameCollision  Code = "zip_name_collision"   // equal but for case or Unicode form; file and folder at once
 	ZipPrefixData     Code = "zip_prefix_data"      // bytes before the first entry
 	ZipTrailingData   Code = "zip_trailing_data"    // bytes or a comment after the end record
 	ZipHiddenData     Code = "zip_hidden_data"      // bytes between entries, or behind an entry's data
@@ -63,7 +63,7 @@ const (
 const (
 	MissingFile        Code = "missing_file"             // something refers to a file that is not there
 	FontNotEmbedded    Code = "font_not_embedded"        // the text depends on the fonts of the reader
-	SignatureMalformed Code = "signature_malformed"      // Signature.xml or its entry in the list cannot be read one way only
+	SignatureMalformed Code = "signature_malformed"      // Signature.xml, or its entry in the list, is not readable
 	SignatureDuplicate Code = "signature_duplicate"      // two entries of the list with one ID or one location
 	SignedValueMissing Code = "signed_value_missing"     // no signature value in the package
 	CheckMethod        Code = "check_method"             // digest algorithm other than SM3, or none (which means MD5)

@@ -65,13 +65,11 @@ type AttachmentRef struct {
 
 // Package is an opened OFD package. It may be used by one goroutine at a time; nothing in it changes.
 type Package struct {
-	data       []byte
 	entries    []*entry // in the order of the archive
 	byName     map[string]*entry
 	parts      []Part
 	seen       map[string]int // entry name → index in parts
 	bodies     []Body
-	root       *node // OFD.xml
 	bodyNodes  []*node
 	findings   []Finding // about the package, found while walking
 	signatures []Signature
@@ -91,7 +89,7 @@ func Open(data []byte) (*Package, error) {
 		return nil, err
 	}
 	p := &Package{
-		data: data, entries: entries, byName: make(map[string]*entry, len(entries)),
+		entries: entries, byName: make(map[string]*entry, len(entries)),
 		seen: map[string]int{}, lists: map[string]bool{}, maxSignID: map[string]string{},
 		xmlBudget: maxXMLTotal,
 	}
@@ -175,7 +173,8 @@ func (p *Package) parse(name, leaf string, roots ...string) (*node, error) {
 }
 
 // follow reaches the file at a location in file and reads it, if it is there and new. The node is nil otherwise.
-func (p *Package) follow(folder, file, location string, kind Kind, leaf string, roots ...string) (string, *node, error) {
+func (p *Package) follow(folder, file, location string, kind Kind, leaf string, roots ...string) (
+	string, *node, error) {
 	name, err := resolve(folder, file, location)
 	if err != nil {
 		return "", nil, err
@@ -209,7 +208,7 @@ func (p *Package) walk() error {
 	if err != nil {
 		return err
 	}
-	p.root, p.bodyNodes = root, root.all("DocBody")
+	p.bodyNodes = root.all("DocBody")
 	if len(p.bodyNodes) == 0 || len(p.bodyNodes) > MaxBodies {
 		return refuse(NotOFD, rootName, "%d elements DocBody", len(p.bodyNodes))
 	}
@@ -537,7 +536,8 @@ func (p *Package) walkAttachments(body *Body, file string, ref *node) error {
 		if err != nil {
 			return err
 		}
-		body.Attachments = append(body.Attachments, AttachmentRef{ID: a.attr("ID"), Name: a.attr("Name"), Path: "/" + target})
+		attached := AttachmentRef{ID: a.attr("ID"), Name: a.attr("Name"), Path: "/" + target}
+		body.Attachments = append(body.Attachments, attached)
 	}
 	return nil
 }

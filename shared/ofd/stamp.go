@@ -86,7 +86,10 @@ func (p *Package) PrepareStamp(s Stamp) (*PreparedStamp, error) {
 		edited[rootName] = content
 	}
 	folder := p.freeFolder(listName)
-	out := &PreparedStamp{path: "/" + folder + "/Signature.xml", valuePath: "/" + folder + "/SignedValue.dat", seal: s.Seal, pack: new(packer)}
+	out := &PreparedStamp{
+		path: "/" + folder + "/Signature.xml", valuePath: "/" + folder + "/SignedValue.dat",
+		seal: bytes.Clone(s.Seal), pack: new(packer),
+	}
 	list, id, err := p.extendList(listName, out.path)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the stamp: %w", err)
@@ -117,8 +120,7 @@ func (p *Package) PrepareStamp(s Stamp) (*PreparedStamp, error) {
 
 // check opens the package as it will be, but for the value, and finds in it what it should say.
 func (s *PreparedStamp) check(before *Package) error {
-	const empty = "\x00"
-	after, err := Open(writeZip(append(s.entries[:len(s.entries):len(s.entries)], s.pack.entry(s.valuePath[1:], []byte(empty)))))
+	after, err := Open(s.with([]byte("value")))
 	if err != nil {
 		return err
 	}
@@ -146,8 +148,12 @@ func (s *PreparedStamp) Assemble(signedValue []byte) ([]byte, error) {
 			return nil, fmt.Errorf("assembling the stamped package: %w: the value is of another signature", ErrInput)
 		}
 	}
-	entries := append(s.entries[:len(s.entries):len(s.entries)], s.pack.entry(s.valuePath[1:], signedValue))
-	return writeZip(entries), nil
+	return s.with(signedValue), nil
+}
+
+// with returns the package with a signature value.
+func (s *PreparedStamp) with(value []byte) []byte {
+	return writeZip(append(s.entries[:len(s.entries):len(s.entries)], s.pack.entry(s.valuePath[1:], value)))
 }
 
 func (p *Package) checkStamp(s Stamp) error {

@@ -186,7 +186,8 @@ func (w *writer) text(b *bytes.Buffer, page int, t layout.Text) error {
 	if t.S == "" {
 		return nil
 	}
-	if !isText(t.S) || !isText(t.Field) || strings.ContainsAny(t.S, "\t\n\r") || !finite(t.X, t.Y, t.Size) || t.Size <= 0 {
+	if !isText(t.S) || strings.ContainsAny(t.S, "\t\n\r") || !isText(t.Field) ||
+		!finite(t.X, t.Y, t.Size) || t.Size <= 0 {
 		return fmt.Errorf("%w: text %q", ErrInput, t.S)
 	}
 	subset := w.subset[t.Face]
@@ -212,8 +213,8 @@ func (w *writer) text(b *bytes.Buffer, page int, t layout.Text) error {
 	fmt.Fprintf(b, `<ofd:TextObject ID="%d" Font="%d" Size="%s" Boundary="%s">`, id, w.fontID[t.Face], number(t.Size),
 		boxText(Box{t.X, t.Y - ascent, at, ascent + descent}))
 	fmt.Fprintf(b, `<ofd:FillColor Value="%s"/>`, color(t.Color))
-	fmt.Fprintf(b, `<ofd:CGTransform CodePosition="0" CodeCount="%d" GlyphCount="%d"><ofd:Glyphs>%s</ofd:Glyphs></ofd:CGTransform>`,
-		len(runes), len(runes), glyphs.String())
+	fmt.Fprintf(b, `<ofd:CGTransform CodePosition="0" CodeCount="%d" GlyphCount="%d">`, len(runes), len(runes))
+	fmt.Fprintf(b, `<ofd:Glyphs>%s</ofd:Glyphs></ofd:CGTransform>`, glyphs.String())
 	fmt.Fprintf(b, `<ofd:TextCode X="0" Y="%s"`, number(ascent))
 	if deltas.Len() > 0 {
 		fmt.Fprintf(b, ` DeltaX="%s"`, deltas.String())
@@ -318,7 +319,8 @@ func (w *writer) resources() {
 		b.WriteString(open + `<ofd:Fonts>`)
 		for _, face := range slices.Sorted(maps.Keys(w.fontID)) {
 			s := w.subset[face]
-			fmt.Fprintf(&b, `<ofd:Font ID="%d" FontName="%s" FamilyName="%s"`, w.fontID[face], escape(s.Name), escape(s.Family))
+			fmt.Fprintf(&b, `<ofd:Font ID="%d" FontName="%s" FamilyName="%s"`,
+				w.fontID[face], escape(s.Name), escape(s.Family))
 			if face == layout.Bold {
 				b.WriteString(` Bold="true"`)
 			}
@@ -331,8 +333,8 @@ func (w *writer) resources() {
 		var b bytes.Buffer
 		b.WriteString(open + `<ofd:MultiMedias>`)
 		for _, m := range w.images {
-			fmt.Fprintf(&b, `<ofd:MultiMedia ID="%d" Type="Image" Format="PNG"><ofd:MediaFile>image_%d.png</ofd:MediaFile></ofd:MultiMedia>`,
-				m.id, m.index)
+			fmt.Fprintf(&b, `<ofd:MultiMedia ID="%d" Type="Image" Format="PNG">`, m.id)
+			fmt.Fprintf(&b, `<ofd:MediaFile>image_%d.png</ofd:MediaFile></ofd:MultiMedia>`, m.index)
 		}
 		b.WriteString(`</ofd:MultiMedias></ofd:Res>`)
 		w.add("Doc_0/DocumentRes.xml", b.Bytes())
@@ -344,8 +346,8 @@ func (w *writer) customTags() {
 	if len(w.fields) == 0 {
 		return
 	}
-	w.add("Doc_0/Tags/CustomTags.xml", []byte(xml.Header+`<ofd:CustomTags xmlns:ofd="`+namespace+`"><ofd:CustomTag NameSpace="`+
-		FieldsNamespace+`"><ofd:FileLoc>Fields.xml</ofd:FileLoc></ofd:CustomTag></ofd:CustomTags>`))
+	w.add("Doc_0/Tags/CustomTags.xml", []byte(xml.Header+`<ofd:CustomTags xmlns:ofd="`+namespace+`">`+
+		`<ofd:CustomTag NameSpace="`+FieldsNamespace+`"><ofd:FileLoc>Fields.xml</ofd:FileLoc></ofd:CustomTag></ofd:CustomTags>`))
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	fmt.Fprintf(&b, `<fields xmlns="%s" xmlns:ofd="%s">`, FieldsNamespace, namespace)
@@ -424,7 +426,8 @@ func (w *writer) documentXML(d Document) []byte {
 // packageXML writes OFD.xml (7.4).
 func (d Document) packageXML() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `%s<ofd:OFD xmlns:ofd="%s" DocType="OFD" Version="1.0"><ofd:DocBody><ofd:DocInfo>`, xml.Header, namespace)
+	fmt.Fprintf(&b, `%s<ofd:OFD xmlns:ofd="%s" DocType="OFD" Version="1.0">`, xml.Header, namespace)
+	b.WriteString(`<ofd:DocBody><ofd:DocInfo>`)
 	element := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&b, `<ofd:%s>%s</ofd:%s>`, name, escape(value), name)

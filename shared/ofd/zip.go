@@ -318,7 +318,8 @@ func (e *entry) readLocal(b []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if !agrees && (crc != 0 && crc != e.crc || packedLocal != 0 && int(packedLocal) != packed || size != 0 && int(size) != e.size) {
+	zeroOr := func(local uint32, central int) bool { return local == 0 || int(local) == central }
+	if !zeroOr(crc, int(e.crc)) || !zeroOr(packedLocal, packed) || !zeroOr(size, e.size) {
 		return 0, refuse(ZipHeaderMismatch, e.name, "local sizes or CRC")
 	}
 	d := b[n:]

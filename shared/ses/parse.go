@@ -267,7 +267,8 @@ func (s *Stamp) parse(der []byte) error {
 		return err
 	}
 	var err error
-	s.SignerCert, s.SignatureAlgorithm, s.Signature, s.SignatureValue, err = readSignature(e[1], e[2], e[3], &s.Tolerances)
+	s.SignerCert, s.SignatureAlgorithm, s.Signature, s.SignatureValue, err =
+		readSignature(e[1], e[2], e[3], &s.Tolerances)
 	if err != nil || len(e) == 4 {
 		return err
 	}

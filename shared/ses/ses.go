@@ -2,7 +2,7 @@
 // SES_Signature of GB/T 38540-2020, called v4 after its version number.
 //
 //	SealInfo ── PrepareSeal ── ToBeSigned = DER(eSealInfo) ── maker's key (制章) ── Assemble ── SESeal
-//	SESeal, digest, path ── PrepareStamp ── ToBeSigned = DER(TBS_Sign) ── owner's key (签章) ── Assemble ── SES_Signature
+//	seal, digest, path ── PrepareStamp ── ToBeSigned = DER(TBS_Sign) ── owner's key (签章) ── Assemble ── SES_Signature
 //	bytes ── ParseSeal, ParseStamp ── Seal, Stamp ── VerifyMaker, VerifySigner, Lists
 //
 // The maker signs eSealInfo alone and the stamper TBS_Sign alone: the certificate and the algorithm beside a signature
@@ -58,7 +58,7 @@ type SealInfo struct {
 	Type         int    // an opaque number; issuers use their own tables
 	Name         string
 	CertListType CertListType
-	Certificates [][]byte // DER certificates of those who may stamp; with CertificateDigests their SM3 digests are listed
+	Certificates [][]byte // DER certificates of those who may stamp, also for a list of digests
 	CreatedAt    time.Time
 	ValidFrom    time.Time
 	ValidTo      time.Time
@@ -165,7 +165,7 @@ func (e *VersionError) Error() string {
 
 // The reasons for which a seal or stamp is not made, or does not verify.
 var (
-	ErrFormat    = errors.New("ses: malformed")                                // parser: every error but VersionError is one
+	ErrFormat    = errors.New("ses: malformed")                                // all of the parser's but VersionError
 	ErrInput     = errors.New("ses: not to be written")                        // writer: the contents break a rule
 	ErrAlgorithm = errors.New("ses: signature algorithm is not SM2 with SM3")  // OID 1.2.156.10197.1.501
 	ErrSignature = errors.New("ses: signature does not verify")                //
