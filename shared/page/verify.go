@@ -198,6 +198,7 @@ h3{font-size:1rem;margin:.9rem 0 .3rem}
 .tag.fail,.tag.invalid{border-color:var(--seal);color:var(--seal)}
 .tag.warn,.tag.indeterminate{border-color:var(--warn);color:var(--warn)}
 .next{color:var(--warn)}
+#checks td:nth-child(2) code{white-space:nowrap;overflow-wrap:normal}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.82rem;margin:.3rem 0}
 #drop{border:2px dashed var(--line);border-radius:.5rem;padding:.2rem 1rem 1rem}
 #drop.over{border-color:var(--act)}
