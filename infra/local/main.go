@@ -18,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -36,6 +37,8 @@ type config struct {
 	insecureListen bool
 	demo           bool
 	out            string
+	// watch, where it is set, stands in front of everything: tests hold requests and answers against the contract.
+	watch func(http.Handler) http.Handler
 }
 
 func main() {

@@ -89,6 +89,9 @@ func (s *server) open(listener net.Listener) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.watch != nil {
+		routes = s.watch(routes)
+	}
 	s.web = &http.Server{
 		Handler:           routes,
 		ReadHeaderTimeout: 10 * time.Second,

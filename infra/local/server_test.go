@@ -22,7 +22,8 @@ import (
 	"github.com/yinxin/yinxin/shared/trust"
 )
 
-// startTest starts a server on a free port, with a store of its own unless c names one.
+// startTest starts a server on a free port, with a store of its own unless c names one. Whatever it answers is held
+// against the contract.
 func startTest(t *testing.T, c config) *server {
 	t.Helper()
 	if c.addr == "" {
@@ -31,6 +32,7 @@ func startTest(t *testing.T, c config) *server {
 	if c.data == "" {
 		c.data = t.TempDir()
 	}
+	c.watch = newContract(t).watch
 	s, err := start(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +142,7 @@ func newPerson(t *testing.T, next http.RoundTripper) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &person{t: t, client: &http.Client{Jar: jar, Transport: newContract(t, next)}}
+	return &person{t: t, client: &http.Client{Jar: jar, Transport: next}}
 }
 
 var (

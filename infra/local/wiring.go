@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/yinxin/yinxin/infra/embedded"
+	"github.com/yinxin/yinxin/infra/outbound"
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/account"
 	"github.com/yinxin/yinxin/shared/key"
@@ -131,8 +132,11 @@ func (s *server) verification(guard access.Guard, trusted embedded.Trust) []func
 	return []function{
 		{Name: "verify", Routes: verify.VerifyRoutes, Timeout: documentTimeout, Handler: verify.Verify(verify.VerifyPorts{
 			Access: guard, Trust: trusted, Seals: embedded.SealStatus{DB: s.db},
-			StatusLists: embedded.PublishedStatusLists{DB: s.db, Issuer: s.issuer}, Licences: embedded.LicenceRegister{DB: s.db},
-			ShowCodes: embedded.ShowCodes{DB: s.db}, Audit: embedded.Events{DB: s.db}, Pages: page.Verify{}, Now: s.now,
+			StatusLists: statusLists{
+				own: embedded.PublishedStatusLists{DB: s.db, Issuer: s.issuer}, out: outbound.New(statusListLimits(s.outboundHosts)),
+				log: s.log,
+			},
+			Licences: embedded.LicenceRegister{DB: s.db}, ShowCodes: embedded.ShowCodes{DB: s.db}, Audit: embedded.Events{DB: s.db}, Pages: page.Verify{}, Now: s.now,
 			Rand: s.random,
 		})},
 	}
