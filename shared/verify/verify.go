@@ -11,7 +11,7 @@
 // door is open to everybody and opens no key. Whoever asks about a stored licence states a purpose, which the holder
 // reads; documents and credentials are brought by the caller and need none, and nothing of them is kept.
 //
-// It does not sign what it answers, and it fetches no status list of others.
+// It does not sign what it answers, and it fetches nothing itself: status lists come through a port.
 package verify
 
 import (
