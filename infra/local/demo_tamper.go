@@ -45,7 +45,10 @@ func editOFD(document []byte, edit func(name string, content []byte) []byte, ext
 	if !changed {
 		return nil, errors.New("the forgery found nothing to change")
 	}
-	return out.Bytes(), w.Close()
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 func addEntry(w *zip.Writer, name string, content []byte) error {
@@ -99,27 +102,29 @@ func changedByte(document []byte) ([]byte, error) {
 	return forged, nil
 }
 
-var lastStartXref = regexp.MustCompile(`startxref\s+(\d+)\s+%%EOF\s*$`)
+var (
+	lastStartXref = regexp.MustCompile(`startxref\s+(\d+)\s+%%EOF\s*$`)
+	pageObject    = regexp.MustCompile(`(\d+) 0 obj\n(<<[^\n]*/Type /Page>>)`)
+	pageContents  = regexp.MustCompile(`/Contents \d+ 0 R`)
+	trailer       = regexp.MustCompile(`/Root (\d+ 0 R)/Size (\d+)`)
+)
 
-// appendedRevision adds a revision that replaces the first page's content with nothing: an incremental saving attack.
+// appendedRevision adds a revision in which the page has lost its text and kept its seals: an incremental saving attack.
 func appendedRevision(document []byte) ([]byte, error) {
 	previous := lastStartXref.FindSubmatch(document)
-	page := regexp.MustCompile(`(?m)^(\d+) 0 obj\s*<<[^>]*?/Type\s*/Page\b`).FindSubmatch(document)
-	root := regexp.MustCompile(`/Root\s+(\d+ \d+ R)`).FindSubmatch(document)
-	size := regexp.MustCompile(`/Size\s+(\d+)`).FindAllSubmatch(document, -1)
-	if previous == nil || page == nil || root == nil || size == nil {
+	pages := pageObject.FindAllSubmatch(document, -1)
+	trailers := trailer.FindAllSubmatch(document, -1)
+	if previous == nil || pages == nil || trailers == nil {
 		return nil, errors.New("the document is not of the form that the forger expects")
 	}
-	var out bytes.Buffer
-	out.Write(document)
-	if document[len(document)-1] != '\n' {
-		out.WriteByte('\n')
-	}
+	page, last := pages[len(pages)-1], trailers[len(trailers)-1]
+	out := bytes.NewBuffer(bytes.Clone(document))
+	out.WriteByte('\n')
 	object := out.Len()
-	fmt.Fprintf(&out, "%s 0 obj\n<< /Type /Page /MediaBox [0 0 595 842] /Resources << >> >>\nendobj\n", page[1])
+	fmt.Fprintf(out, "%s 0 obj\n%s\nendobj\n", page[1], pageContents.ReplaceAll(page[2], nil))
 	xref := out.Len()
-	fmt.Fprintf(&out, "xref\n%s 1\n%010d 00000 n \ntrailer\n<< /Size %s /Root %s /Prev %s >>\nstartxref\n%d\n%%%%EOF\n",
-		page[1], object, size[len(size)-1][1], root[1], previous[1], xref)
+	fmt.Fprintf(out, "xref\n%s 1\n%010d 00000 n \ntrailer\n<</Root %s/Size %s/Prev %s>>\nstartxref\n%d\n%%%%EOF\n",
+		page[1], object, last[1], last[2], previous[1], xref)
 	return out.Bytes(), nil
 }
 
