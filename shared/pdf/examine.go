@@ -537,12 +537,12 @@ func (f *File) stripped(known []SignatureField) ([]int, error) {
 			if start < 0 {
 				continue
 			}
-			if attempts++; attempts > 8*maxSignatures {
+			if attempts++; attempts > 4*maxSignatures {
 				return nil, refuse(TooLarge, "%q occurs too often", marker)
 			}
 			tried = max(tried, start)
 			c := &cached{}
-			if f.readWithin(c, start, 4<<20) == nil && c.end > at {
+			if f.readWithin(c, start, 512<<10) == nil && c.end > at {
 				seen = c.end
 				if f.isStripped(c, start, known) {
 					found = append(found, c.id.num)

@@ -14,7 +14,7 @@ import (
 func form() handmade {
 	h := onePage("/Annots[7 0 R 10 0 R]")
 	h[1] = "<</Type/Catalog/Pages 2 0 R/AcroForm 6 0 R/Metadata 11 0 R>>"
-	h[6] = "<</Fields[7 0 R 9 0 R]>>"
+	h[6] = "<</Fields[7 0 R 9 0 R]/DR<</Font<</F 5 0 R>>>>>>"
 	h[7] = "<</Type/Annot/Subtype/Widget/FT/Tx/T(amount)/V(1)/Rect[10 10 60 30]/AP<</N 8 0 R>>/P 3 0 R>>"
 	h[8] = streamOf("/Type/XObject/Subtype/Form/BBox[0 0 50 20]", "BT (1) Tj ET")
 	h[9] = "<</FT/Sig/T(later)>>"
@@ -77,7 +77,8 @@ func TestChangesAfterSigningAreClassified(t *testing.T) {
 		}, want: "PDF_PAGES_CHANGED incremental-saving"},
 		{name: "script added", objects: handmade{1: with(t, signed, 1, "/OpenAction<</S/JavaScript/JS(x)>>")},
 			want: undefined},
-		{name: "layers added", objects: handmade{1: with(t, signed, 1, "/OCProperties<</OCGs[]/D<<>>>>")}, want: undefined},
+		{name: "layers added", objects: handmade{1: with(t, signed, 1, "/OCProperties<</OCGs[]/D<<>>>>")},
+			want: undefined},
 		{name: "object that nothing needs", objects: handmade{20: "(hidden)"}, want: undefined},
 		{name: "validation data", objects: handmade{
 			1: with(t, signed, 1, "/DSS 20 0 R"), 20: "<</Certs[21 0 R]>>", 21: streamOf("", "certificate"),
@@ -89,6 +90,12 @@ func TestChangesAfterSigningAreClassified(t *testing.T) {
 			6: with(t, signed, 6, "/Fields[7 0 R 9 0 R 14 0 R 20 0 R]"), 20: "<</FT/Sig/T(stamp)/V 21 0 R>>",
 			21: "<</Type/DocTimeStamp/Contents<3000>>>",
 		}, changes: "document-timestamp"},
+		{name: "font added to the form's resources", objects: handmade{
+			6: with(t, signed, 6, "/DR<</Font<</F 5 0 R/G 20 0 R>>>>"), 20: "<</Type/Font/Subtype/Type1/BaseFont/Courier>>",
+		}},
+		{name: "font of the form's resources replaced", objects: handmade{
+			6: with(t, signed, 6, "/DR<</Font<</H 20 0 R>>>>"), 20: "<</Type/Font/Subtype/Type1/BaseFont/Courier>>",
+		}, want: undefined},
 		{name: "field filled", objects: handmade{7: with(t, signed, 7, "/V(2)/AP<</N 20 0 R>>"), 20: streamOf("", "q Q")},
 			want: "PDF_FORM_FILLED?", changes: "form-fill"},
 		{name: "field filled in place", objects: handmade{7: with(t, signed, 7, "/V(2)"), 8: streamOf("", "q Q")},
@@ -107,7 +114,8 @@ func TestChangesAfterSigningAreClassified(t *testing.T) {
 		}, changes: "signature"},
 		{name: "visible signature field without a signature", objects: handmade{
 			3: page("/Annots[7 0 R 10 0 R 14 0 R 20 0 R]"), 6: with(t, signed, 6, "/Fields[7 0 R 9 0 R 14 0 R 20 0 R]"),
-			20: "<</Type/Annot/Subtype/Widget/FT/Sig/T(new)/Rect[0 0 200 300]/AP<</N 21 0 R>>/P 3 0 R>>", 21: streamOf("", "q Q"),
+			20: "<</Type/Annot/Subtype/Widget/FT/Sig/T(new)/Rect[0 0 200 300]/AP<</N 21 0 R>>/P 3 0 R>>",
+			21: streamOf("", "q Q"),
 		}, want: "PDF_CHANGE_NOT_ALLOWED evil-annotation"},
 		{name: "note added over the text", objects: handmade{
 			3: page("/Annots[7 0 R 10 0 R 14 0 R 20 0 R]"), 20: "<</Type/Annot/Subtype/FreeText/Rect[0 0 200 300]>>",
@@ -215,25 +223,28 @@ func TestForgeriesWithoutCoverage(t *testing.T) {
 	s := examine(t, signed).Signatures[0]
 	byteRange := fmt.Sprintf("/ByteRange[%d %d %d %d]", s.ByteRange[0], s.ByteRange[1], s.ByteRange[2], s.ByteRange[3])
 	contents := fmt.Sprintf("/Contents<%x>", s.Contents)
+	const noRange = "PDF_BYTE_RANGE universal-signature-forgery"
+	const noContents = "PDF_CONTENTS universal-signature-forgery, PDF_BYTE_RANGE_GAP signature-wrapping"
 	for name, c := range map[string]struct{ dict, want string }{
-		"no ByteRange":         {contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange null":       {"/ByteRange null" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange empty":      {"/ByteRange[]" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange of three":   {"/ByteRange[0 10 20]" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange of six":     {"/ByteRange[0 10 20 30 40 50]" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange negative":   {"/ByteRange[0 10 -20 30]" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange of reals":   {"/ByteRange[0 10.0 20 30]" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange overlaps":   {"/ByteRange[0 100 50 30]" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange from one":   {"/ByteRange[1 100 200 30]" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"ByteRange beyond":     {"/ByteRange[0 100 200 99999999]" + contents, "PDF_BYTE_RANGE universal-signature-forgery"},
-		"no Contents":          {byteRange, "PDF_CONTENTS universal-signature-forgery, PDF_BYTE_RANGE_GAP signature-wrapping"},
-		"Contents null":        {byteRange + "/Contents null", "PDF_CONTENTS universal-signature-forgery, PDF_BYTE_RANGE_GAP signature-wrapping"},
-		"Contents empty":       {byteRange + "/Contents<>", "PDF_CONTENTS universal-signature-forgery, PDF_BYTE_RANGE_GAP signature-wrapping"},
-		"Contents zero":        {byteRange + "/Contents<00>", "PDF_CONTENTS universal-signature-forgery, PDF_BYTE_RANGE_GAP signature-wrapping"},
+		"no ByteRange":         {contents, noRange},
+		"ByteRange null":       {"/ByteRange null" + contents, noRange},
+		"ByteRange empty":      {"/ByteRange[]" + contents, noRange},
+		"ByteRange of three":   {"/ByteRange[0 10 20]" + contents, noRange},
+		"ByteRange of six":     {"/ByteRange[0 10 20 30 40 50]" + contents, noRange},
+		"ByteRange negative":   {"/ByteRange[0 10 -20 30]" + contents, noRange},
+		"ByteRange of reals":   {"/ByteRange[0 10.0 20 30]" + contents, noRange},
+		"ByteRange overlaps":   {"/ByteRange[0 100 50 30]" + contents, noRange},
+		"ByteRange from one":   {"/ByteRange[1 100 200 30]" + contents, noRange},
+		"ByteRange beyond":     {"/ByteRange[0 100 200 99999999]" + contents, noRange},
+		"no Contents":          {byteRange, noContents},
+		"Contents null":        {byteRange + "/Contents null", noContents},
+		"Contents empty":       {byteRange + "/Contents<>", noContents},
+		"Contents zero":        {byteRange + "/Contents<00>", noContents},
 		"Contents copied":      {byteRange + contents, "PDF_BYTE_RANGE_GAP signature-wrapping"},
-		"Contents as a number": {byteRange + "/Contents 7", "PDF_CONTENTS universal-signature-forgery, PDF_BYTE_RANGE_GAP signature-wrapping"},
+		"Contents as a number": {byteRange + "/Contents 7", noContents},
 	} {
-		forged := revise(t, signed, handmade{15: "<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached" + c.dict + ">>"}, "")
+		const head = "<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached"
+		forged := revise(t, signed, handmade{15: head + c.dict + ">>"}, "")
 		r := examine(t, forged)
 		if got := codes(r.Signatures[0].Findings); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -310,7 +321,8 @@ func TestEveryFlippedByteIsNoticed(t *testing.T) {
 	broken := bytes.Clone(signed)
 	broken[bytes.Index(broken, []byte("Hello"))] = 'J'
 	var failure *cms.Failure
-	if err := messageIntact(examine(t, broken).Signatures[0]); !errors.As(err, &failure) || failure.Rule != cms.MessageDigest {
+	err := messageIntact(examine(t, broken).Signatures[0])
+	if !errors.As(err, &failure) || failure.Rule != cms.MessageDigest {
 		t.Errorf("another word: %v", err)
 	}
 }
@@ -318,7 +330,9 @@ func TestEveryFlippedByteIsNoticed(t *testing.T) {
 func TestBytesBehindTheFileAreFound(t *testing.T) {
 	a := newAuthority(t, "示例省财政厅")
 	signed := signedForm(t, a, false)
-	for _, tail := range []string{"x", "\n4 0 obj\n(forged)\nendobj\n", "4 0 obj\n(x)\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n"} {
+	for _, tail := range []string{
+		"x", "\n4 0 obj\n(forged)\nendobj\n", "4 0 obj\n(x)\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n",
+	} {
 		data := append(bytes.Clone(signed), tail...)
 		r := examine(t, data)
 		if got := codes(r.Findings); got != "PDF_TRAILING_BYTES incremental-saving" {
@@ -350,7 +364,9 @@ func TestShadowAttacksAreFound(t *testing.T) {
 		h[3] = strings.Replace(h[3], "/Contents 4 0 R", "/Contents[4 0 R 40 0 R]", 1)
 		signed := sign(h)
 		// The object arrives as the appearance of a filled field, where a new object is welcome.
-		changed := revise(t, signed, handmade{7: with(t, signed, 7, "/V(2)/AP<</N 40 0 R>>"), 40: streamOf("", "q Q")}, "")
+		changed := revise(t, signed, handmade{
+			7: with(t, signed, 7, "/V(2)/AP<</N 40 0 R>>"), 40: streamOf("", "q Q"),
+		}, "")
 		if got := codes(examine(t, changed).Signatures[0].Findings); !strings.Contains(got, shadow) {
 			t.Error(got)
 		}
@@ -400,7 +416,8 @@ func TestShadowAttacksAreFound(t *testing.T) {
 			}
 		}
 		at := h.objectStream(b, holder, compressed)
-		start := h.xrefStream(b, map[int]entry{holder: at[holder]}, f.size(), fmt.Sprintf("/Root 1 0 R/Prev %d", f.sections[0].offset))
+		start := h.xrefStream(b, map[int]entry{holder: at[holder]}, f.size(),
+			fmt.Sprintf("/Root 1 0 R/Prev %d", f.sections[0].offset))
 		fmt.Fprintf(b, "startxref\n%d\n%%%%EOF\n", start)
 		if got := codes(examine(t, b.Bytes()).Signatures[0].Findings); !strings.Contains(got, string(ChangeUndefined)) {
 			t.Error(got)

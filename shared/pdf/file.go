@@ -3,6 +3,7 @@ package pdf
 import (
 	"bytes"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -52,7 +53,8 @@ func Open(data []byte) (*File, error) {
 	if len(data) > maxFile {
 		return nil, refuse(TooLarge, "%d bytes", len(data))
 	}
-	if len(data) < headerSize || !bytes.HasPrefix(data, []byte("%PDF-1.")) && !bytes.HasPrefix(data, []byte("%PDF-2.")) {
+	if len(data) < headerSize ||
+		!bytes.HasPrefix(data, []byte("%PDF-1.")) && !bytes.HasPrefix(data, []byte("%PDF-2.")) {
 		return nil, damaged("no header")
 	}
 	startxref, end, err := ending(data)
@@ -537,7 +539,7 @@ func (fr frame) shown(b box) Rect {
 	ax, ay := back(b.x0, b.y0)
 	bx, by := back(b.x1, b.y1)
 	k := fr.unit / pointsPerMM
-	return Rect{X: min(ax, bx) * k, Y: min(ay, by) * k, W: max(ax, bx)*k - min(ax, bx)*k, H: max(ay, by)*k - min(ay, by)*k}
+	return Rect{X: min(ax, bx) * k, Y: min(ay, by) * k, W: math.Abs(ax-bx) * k, H: math.Abs(ay-by) * k}
 }
 
 // PageSize returns the width and height in millimetres of a page as it is shown, counting from 1. The error is a

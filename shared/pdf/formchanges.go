@@ -34,17 +34,56 @@ func (c *comparison) form(before, after object) error {
 			if v, ok := now[key].(integer); !ok || v < 0 || v > 3 {
 				c.undefined(num, "/SigFlags")
 			}
-		case "DA", "DR":
-			if old[key] == nil {
-				_, err = c.explain(now[key])
-				break
+		case "DA":
+			if old[key] != nil {
+				c.same(num, key, old[key], now[key])
 			}
-			c.same(num, key, old[key], now[key])
+		case "DR":
+			err = c.resources(num, old[key], now[key])
 		default:
 			c.same(num, key, old[key], now[key])
 		}
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// resources compares the default resources of the form. Signing software adds fonts to them; those that were there
+// must stay.
+func (c *comparison) resources(num int, before, after object) error {
+	old, err := c.old.dictOf(before)
+	if err != nil {
+		return err
+	}
+	now, err := c.new.dictOf(after)
+	if err != nil {
+		return err
+	}
+	c.container(after)
+	for _, kind := range keys(old, now) {
+		was, err := c.old.resolve(old[kind])
+		if err != nil {
+			return err
+		}
+		is, err := c.new.resolve(now[kind])
+		if err != nil {
+			return err
+		}
+		a, isDict := was.(dict)
+		b, areDicts := is.(dict)
+		if was != nil && !(isDict && areDicts) {
+			c.same(num, "DR", old[kind], now[kind])
+			continue
+		}
+		c.container(now[kind])
+		for _, key := range keys(a, b) {
+			if a[key] != nil {
+				c.same(num, "DR", a[key], b[key])
+			} else if _, err := c.explain(b[key]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -6,13 +6,13 @@
 //	                       └─ Examine ── Report{signatures, coverage, changes, findings}
 //
 // Signing only appends: not one byte of the file that came in is touched, so earlier signatures keep their meaning.
-// Every text string is written as hexadecimal UTF-16BE: 局 is U+5C40, whose second byte is "@" and whose first is the
-// backslash, so that software which writes literal strings corrupts every 局 (see [TestTextStringsSurvive]).
+// Every text string is written as hexadecimal UTF-16BE: 局 is U+5C40, a backslash and an at sign, so that software
+// which forgets to escape literal strings corrupts every 局 (see [TestTextStringsSurvive]).
 //
-// The reader takes what LibreOffice, Chromium, qpdf, MuPDF and their like write: cross-reference tables and streams,
-// hybrids of both, object streams, linearised files and incremental revisions. A file that is encrypted or damaged, or
-// beyond the bounds below, is refused by name with a [*Refusal]; nothing is repaired, since two programs that repair
-// differently show two documents under one signature.
+// The reader takes cross-reference tables and streams, hybrids of both, object streams, linearised files and
+// incremental revisions, as qpdf, MuPDF and Chromium write them (see [TestForeignFilesCanBeSigned]). A file that is
+// encrypted or damaged, or beyond the bounds below, is refused by name with a [*Refusal]; nothing is repaired, since
+// two programs that repair differently show two documents under one signature.
 //
 // Examine tells of each signature what it covers and what was changed after it, and finds the attacks of Mladenov et
 // al. (CCS 2019: universal signature forgery, signature wrapping, incremental saving), Mainka et al. (NDSS 2021:

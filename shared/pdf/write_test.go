@@ -64,8 +64,9 @@ func TestMetadataHoldTheFields(t *testing.T) {
 		check(t, err)
 		switch token := token.(type) {
 		case xml.StartElement:
-			if current = ""; token.Name.Space == FieldsNamespace || token.Name.Local == "conformance" || token.Name.Local == "part" {
-				current = token.Name.Local
+			current = ""
+			if n := token.Name; n.Space == FieldsNamespace || n.Local == "conformance" || n.Local == "part" {
+				current = n.Local
 			}
 		case xml.CharData:
 			if current != "" {
@@ -88,26 +89,27 @@ func TestMetadataHoldTheFields(t *testing.T) {
 
 func TestWhatCannotBeWrittenIsRefusedByName(t *testing.T) {
 	page := func(items ...layout.Item) []layout.Page { return []layout.Page{{W: 50, H: 50, Items: items}} }
+	at := signedAt
 	for name, c := range map[string]struct {
 		document Document
 		want     Code
 	}{
 		"no pages":      {Document{Created: signedAt}, InvalidDocument},
-		"no size":       {Document{Created: signedAt, Pages: make([]layout.Page, 1)}, InvalidDocument},
+		"no size":       {Document{Created: at, Pages: make([]layout.Page, 1)}, InvalidDocument},
 		"no time":       {Document{Pages: page()}, InvalidTime},
-		"broken title":  {Document{Created: signedAt, Pages: page(), Title: "\xff"}, InvalidText},
-		"control":       {Document{Created: signedAt, Pages: page(), Title: "\x01"}, InvalidText},
-		"metadata key":  {Document{Created: signedAt, Pages: page(), Metadata: map[string]string{"a b": ""}}, InvalidField},
-		"metadata text": {Document{Created: signedAt, Pages: page(), Metadata: map[string]string{"a": "\x00"}}, InvalidText},
-		"text size":     {Document{Created: signedAt, Pages: page(layout.Text{S: "x"})}, InvalidDocument},
-		"image":         {Document{Created: signedAt, Pages: page(layout.Image{W: 1, H: 1, PNG: []byte("x")})}, InvalidImage},
+		"broken title":  {Document{Created: at, Pages: page(), Title: "\xff"}, InvalidText},
+		"control":       {Document{Created: at, Pages: page(), Title: "\x01"}, InvalidText},
+		"metadata key":  {Document{Created: at, Pages: page(), Metadata: map[string]string{"a b": ""}}, InvalidField},
+		"metadata text": {Document{Created: at, Pages: page(), Metadata: map[string]string{"a": "\x00"}}, InvalidText},
+		"text size":     {Document{Created: at, Pages: page(layout.Text{S: "x"})}, InvalidDocument},
+		"image":         {Document{Created: at, Pages: page(layout.Image{W: 1, H: 1, PNG: []byte("x")})}, InvalidImage},
 	} {
 		if _, err := Write(c.document, fonts(t)); refusal(err) != c.want {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
 	var missing *layout.MissingGlyphError
-	_, err := Write(Document{Created: signedAt, Pages: page(layout.Text{Size: 5, S: "𠀀"})}, fonts(t))
+	_, err := Write(Document{Created: at, Pages: page(layout.Text{Size: 5, S: "𠀀"})}, fonts(t))
 	if !errors.As(err, &missing) || missing.Rune != '𠀀' {
 		t.Errorf("a character that no font has: %v", err)
 	}
