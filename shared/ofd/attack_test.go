@@ -59,7 +59,7 @@ func uncover(t testing.TB, data []byte, a agency, names ...string) []byte {
 	})
 }
 
-// The attack table of seals.md B.6, as far as the package alone shows the attack. Each row is a generated document;
+// Attacks on stamped packages, as far as the package alone shows them. Each row is a generated document;
 // want lists every code that is found, no more and no less.
 func TestAttacksAreFoundByName(t *testing.T) {
 	a, b := newAgency(t, "示例省财政厅"), newAgency(t, "示例省商务厅")

@@ -171,7 +171,7 @@ type Coverage struct {
 // [Package.CheckReferences] says, for the same signatures.
 //
 // What it cannot see: a last signature that was removed with all its files and its entry in the list, which no other
-// signature protects. Only a record of how many stamps a document got can tell (seals.md B.6, row 3).
+// signature protects. Only a record of how many stamps a document got can tell.
 func (p *Package) Coverage(authentic func(Signature) bool) Coverage {
 	c := Coverage{Protects: map[string]Protection{}, Findings: append([]Finding(nil), p.findings...)}
 	covered := map[string]bool{} // by any authentic signature

@@ -293,7 +293,7 @@ func TestWrittenDocumentOpens(t *testing.T) {
 	}
 }
 
-// The sequences of the schemas of GB/T 33190-2016, as rendering.md section 7 lists them.
+// The sequences of the schemas of GB/T 33190-2016.
 var orders = map[string][]string{
 	"OFD":         {"DocBody"},
 	"DocBody":     {"DocInfo", "DocRoot", "Versions", "Signatures"},

@@ -59,8 +59,8 @@ func (s *PreparedStamp) Digest() [sm.DigestSize]byte { return sm.Sum3(s.xml) }
 // Path returns the absolute path of Signature.xml in the package: propertyInfo of the stamp.
 func (s *PreparedStamp) Path() string { return s.path }
 
-// PrepareStamp adds a signature to the first document of the package, all but its value. The order of work is that of
-// seals.md B.4: list of signatures and its mention in OFD.xml, Seal.esl, digests of every file, Signature.xml.
+// PrepareStamp adds a signature to the first document of the package, all but its value. The order of work:
+// list of signatures and its mention in OFD.xml, Seal.esl, digests of every file, Signature.xml.
 //
 // Every file is protected; with ContinueSign all but the lists of signatures, so that another agency can stamp
 // afterwards. Files that exist are not written anew: OFD.xml gets the element Signatures if it has none, the list gets

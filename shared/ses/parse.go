@@ -24,8 +24,7 @@ var tagExplicit0 = cbasn1.Tag(0).ContextSpecific().Constructed()
 // ParseSeal reads an SESeal of GB/T 38540-2020. It returns a *[VersionError] for v1 and v5, and an error that is
 // [ErrFormat] for anything else that is not one. Time and memory are linear in the input.
 //
-// No element is read that the structure does not name, so that nesting ends where the standard's does: at 7, below
-// the 8 that seals.md A.4 allows.
+// No element is read that the structure does not name, so that nesting ends where the standard's does.
 func ParseSeal(der []byte) (*Seal, error) {
 	s := new(Seal)
 	if err := s.parse(bytes.Clone(der)); err != nil {
