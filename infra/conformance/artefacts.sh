@@ -21,6 +21,23 @@ refuse() { # refuse WHAT PATTERN COMMAND...: the command's output lacks the patt
   grep -qE -- "$pattern" <<<"$said" && fail "$what: found /$pattern/ in: $said" || ok "$what"
 }
 
+# climb verifies a chain link by link: OpenSSL 3.0 uses the SM2 identifier for the certificate asked about alone.
+climb() { # climb CERTIFICATE WHAT
+  local leaf=$1 what=$2 issuer subject parent links=0
+  while :; do
+    issuer=$(openssl x509 -in "$leaf" -noout -issuer_hash) subject=$(openssl x509 -in "$leaf" -noout -subject_hash)
+    [ "$issuer" != "$subject" ] || break
+    parent=
+    for p in trust/*.pem; do
+      openssl x509 -in "$p" -noout -subject_hash 2>/dev/null | grep -qx "$issuer" && parent=$p
+    done
+    [ -n "$parent" ] || fail "no certificate in trust/ issued $what"
+    openssl verify -partial_chain -vfyopt distid:1234567812345678 -trusted "$parent" "$leaf" >/dev/null 2>"$work/why" || fail "OpenSSL refuses a link of $what: $(cat "$work/why")"
+    leaf=$parent links=$((links + 1))
+  done
+  [ $links -ge 2 ] && case $(basename "$leaf") in *root*) ok "OpenSSL verifies the chain of $what: $links links up to $(basename "$leaf")" ;; *) fail "$what ends at $leaf" ;; esac
+}
+
 for f in seal.svg seal.png notice.pdf notice-stamped.pdf notice.ofd notice-stamped.ofd licence.pdf licence.ofd licence.png \
   licence.sd-jwt status-list.jwt report.json; do [ -s "$f" ] || fail "$f is missing"; done
 ls trust/*.pem >/dev/null
@@ -55,8 +72,7 @@ for n in 0 1; do
     expect "OpenSSL verifies the $part signature of Sign_$n" 'Verified OK' openssl dgst -sm3 -verify "$work/$n/$part.pub" \
       -sigopt distid:1234567812345678 -signature "$work/$n/$part.sig" "$work/$n/$part.tbs"
     openssl x509 -inform DER -in "$work/$n/$part.cer" -out "$work/$n/$part.pem"
-    expect "OpenSSL verifies the chain of the $part of Sign_$n" ': OK' openssl verify -vfyopt distid:1234567812345678 \
-      -CAfile <(cat trust/*root*.pem) -untrusted <(cat trust/*.pem) -partial_chain "$work/$n/$part.pem"
+    climb "$work/$n/$part.pem" "the $part of Sign_$n"
   done
   digest=$(unzip -p notice-stamped.ofd "Doc_0/Signs/Sign_$n/Signature.xml" | openssl dgst -sm3 -r | cut -d' ' -f1)
   [ "$digest" = "$(cat "$work/$n/datahash")" ] || fail "dataHash of Sign_$n is not the SM3 of its Signature.xml"
