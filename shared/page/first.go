@@ -88,7 +88,10 @@ func (f First) Page() Page {
 			Escape(c.Scope), `</code></td></tr>`)
 	}
 	add(`</tbody></table></div>`)
-	return Page{TitleZH: "印信 · 本地运行", TitleEN: "Yinxin, running locally", Body: HTML(b.String()), Wide: true}
+	return Page{
+		TitleZH: "印信 · 本地运行", TitleEN: "Yinxin, running locally", Body: HTML(b.String()), Wide: true,
+		Style: `table{min-width:44rem}`, // on a phone they scroll
+	}
 }
 
 // App is the page of a demonstration application, the other side of a sign-on.

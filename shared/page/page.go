@@ -71,7 +71,7 @@ func (p Page) HTML() HTML {
 <style>` + HTML(p.style()) + `</style>
 </head>
 <body>
-<header><span class="mark" aria-hidden="true">印</span><span class="name">印信 <span class="en" lang="en">Yinxin</span></span></header>
+<header` + class + `><span class="mark" aria-hidden="true">印</span><span class="name">印信 <span class="en" lang="en">Yinxin</span></span></header>
 <main` + class + `>
 <h1>` + Escape(p.TitleZH) + ` <span class="en" lang="en">` + Escape(p.TitleEN) + `</span></h1>
 ` + p.Body + `
@@ -121,7 +121,7 @@ header{display:flex;align-items:center;gap:.6rem;max-width:30rem;margin:0 auto;p
 .name{font-weight:600}
 .en{color:var(--soft);font-weight:400}
 main{max-width:30rem;margin:0 auto 3rem;padding:1.5rem;background:var(--paper);border:1px solid var(--line);border-radius:.6rem}
-main.wide{max-width:70rem}
+header.wide,main.wide{max-width:70rem}
 h1{margin:0 0 1rem;font-size:1.35rem;line-height:1.3}
 h1 .en{display:block;font-size:.95rem}
 h2{font-size:1.05rem;margin:1.5rem 0 .5rem}
