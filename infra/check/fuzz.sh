@@ -9,7 +9,7 @@ targets=$(git grep -hoE --line-number '^func (Fuzz[A-Za-z0-9_]+)\(' -- '*_test.g
 echo "$(wc -l <<<"$targets") fuzz targets, $time each"
 one() {
   local out
-  if out=$(go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -parallel 1 "$1" 2>&1); then
+  if out=$(go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -fuzzminimizetime 20x -parallel 1 "$1" 2>&1); then
     printf 'ok   %s %s  %s\n' "$1" "$2" "$(grep -oE 'execs: [0-9]+' <<<"$out" | tail -n 1)"
   else
     printf 'FAIL %s %s\n%s\n' "$1" "$2" "$out"

@@ -8,8 +8,10 @@ import * as client from 'openid-client';
 import { readFileSync } from 'node:fs';
 import assert from 'node:assert/strict';
 
-const [issuer, seedFile, idA, idB, personID] = process.argv.slice(2);
+const [issuer, seedFile, moreFile, idA, idB, personID] = process.argv.slice(2);
 const seed = JSON.parse(readFileSync(seedFile, 'utf8'));
+const more = JSON.parse(readFileSync(`${moreFile}.key`, 'utf8'));
+seed.clients.push(...JSON.parse(readFileSync(moreFile, 'utf8')).clients);
 const find = (id) => seed.clients.find((c) => c.client_id === id) ?? assert.fail(`no client ${id} in ${seedFile}`);
 const person = seed.persons.find((p) => p.id === personID);
 const step = (text) => console.log(`ok   ${text}`);
@@ -84,13 +86,15 @@ async function signOn(id, { mayAskPassword, prompt }) {
   const tokens = await client.authorizationCodeGrant(config, page.url, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true });
   const claims = tokens.claims();
   const info = await client.fetchUserInfo(config, tokens.access_token, claims.sub);
-  await assert.rejects(client.authorizationCodeGrant(config, page.url, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce }), /invalid_grant|OAUTH/i, 'a code works once');
-  return { config, tokens, claims, info, asked };
+  const replay = () => client.authorizationCodeGrant(config, page.url, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce });
+  return { config, tokens, claims, info, asked, replay };
 }
 
 const a = await signOn(idA, { mayAskPassword: true });
 assert.ok(a.asked);
-step(`${idA}: discovery, PKCE, password, consent, code, ID Token, UserInfo; the code works once`);
+await assert.rejects(a.replay(), { error: 'invalid_grant' });
+await assert.rejects(client.fetchUserInfo(a.config, a.tokens.access_token, a.claims.sub), 'a replayed code revokes what it gave');
+step(`${idA}: discovery, PKCE, password, consent, code, ID Token, UserInfo; the code works once, and its replay revokes the grant`);
 const b = await signOn(idB, { mayAskPassword: false });
 step(`${idB}: the second app gets its code without a second log-in`);
 assert.notEqual(a.claims.sub, b.claims.sub, 'two sectors must not share a subject');
@@ -105,16 +109,20 @@ if (again.tokens.refresh_token) {
   assert.ok(refreshed.access_token && refreshed.access_token !== again.tokens.access_token);
   step(`${idB}: refresh`);
 }
-const machine = seed.clients.find((c) => c.grant_types?.includes('client_credentials') && c.client_secret);
-if (machine) {
-  for (const auth of [client.ClientSecretBasic, client.ClientSecretPost]) {
-    if (machine.token_endpoint_auth_method && machine.token_endpoint_auth_method !== (auth === client.ClientSecretBasic ? 'client_secret_basic' : 'client_secret_post')) continue;
-    const config = await client.discovery(new URL(issuer), machine.client_id, machine.client_secret, auth(machine.client_secret), { execute: [client.allowInsecureRequests] });
-    const t = await client.clientCredentialsGrant(config);
-    assert.ok(t.access_token);
-    step(`${machine.client_id}: client_credentials with ${auth.name}`);
-  }
+const machines = [
+  ['market-office', (c) => client.ClientSecretBasic(c.client_secret)],
+  ['foreign-post', (c) => client.ClientSecretPost(c.client_secret)],
+  ['foreign-key', async () => client.PrivateKeyJwt({ key: await crypto.subtle.importKey('jwk', more.key, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']), kid: more.key.kid })],
+];
+for (const [id, authentication] of machines) {
+  const c = find(id);
+  const config = await client.discovery(new URL(issuer), id, undefined, await authentication(c), { execute: [client.allowInsecureRequests] });
+  assert.ok((await client.clientCredentialsGrant(config)).access_token);
+  step(`${id}: client_credentials with ${c.token_endpoint_auth_method ?? 'client_secret_basic'}`);
 }
+const wrong = await client.discovery(new URL(issuer), 'foreign-post', undefined, client.ClientSecretBasic('not the secret'), { execute: [client.allowInsecureRequests] });
+await assert.rejects(client.clientCredentialsGrant(wrong), { status: 401 });
+step('a wrong secret is refused with a challenge');
 const out = await browse(client.buildEndSessionUrl(a.config, { id_token_hint: a.tokens.id_token }).href);
 if (out.html?.includes('<form')) await submit(out, {}, /id="(submit|allow)"/.exec(out.html)[1]);
 await assert.rejects(signOn(idB, { mayAskPassword: false, prompt: 'none' }), 'after log-out prompt=none must not give a code');

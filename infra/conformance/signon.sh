@@ -5,7 +5,8 @@ cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 go build -o "$work/local" ./infra/local
 port=$(node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})')
-"$work/local" -addr "127.0.0.1:$port" -data "$work/data" >"$work/out" 2>"$work/log" &
+node infra/conformance/more-clients.mjs "$work/more.json"
+"$work/local" -seed "$work/more.json" -addr "127.0.0.1:$port" -data "$work/data" >"$work/out" 2>"$work/log" &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$work"' EXIT
 for _ in $(seq 100); do
@@ -14,4 +15,4 @@ for _ in $(seq 100); do
   sleep 0.2
 done
 sed "s#{issuer}#http://localhost:$port#g; s#http://localhost:8080#http://localhost:$port#g" infra/local/seed.json >"$work/seed.json"
-node infra/conformance/signon.mjs "http://localhost:$port" "$work/seed.json" demo-app-a demo-app-b zhang || { tail -n 40 "$work/log"; exit 1; }
+node infra/conformance/signon.mjs "http://localhost:$port" "$work/seed.json" "$work/more.json" demo-app-a demo-app-b zhang || { tail -n 40 "$work/log"; exit 1; }
