@@ -55,6 +55,32 @@ func implementable(i *ast.InterfaceType) bool {
 	return len(i.Methods.List) > 0
 }
 
+// included says which ports of its own package a port includes.
+func included(sources []source) map[string][]string {
+	parts := map[string][]string{}
+	for _, s := range sources {
+		if s.test || !isService(s.folder()) {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			if i, ok := spec.Type.(*ast.InterfaceType); ok {
+				for _, m := range i.Methods.List {
+					if part, ok := m.Type.(*ast.Ident); ok && len(m.Names) == 0 {
+						whole := s.file.Name.Name + "." + spec.Name.Name
+						parts[whole] = append(parts[whole], s.file.Name.Name+"."+part.Name)
+					}
+				}
+			}
+			return true
+		})
+	}
+	return parts
+}
+
 // asserted are the ports that a non-test file of folder says to implement, by var _ oidc.CodeRedeemer = Codes{}.
 func asserted(sources []source, folder string) map[string]bool {
 	found := map[string]bool{}
@@ -112,8 +138,13 @@ func selectors(sources []source, match func(source) bool) map[string]bool {
 func adapters(t *testing.T, tr tree) (broken []string) {
 	sources := tr.sources(t)
 	embedded, local := asserted(sources, "infra/embedded"), asserted(sources, "infra/local")
-	// A suite speaks of a port if its package names it.
+	// A suite speaks of a port if its package names it, or one that includes it.
 	spoken := selectors(sources, func(s source) bool { return isSuite(s.folder()) && !s.test })
+	for whole, parts := range included(sources) {
+		for _, part := range parts {
+			spoken[part] = spoken[part] || spoken[whole]
+		}
+	}
 	called := selectors(sources, func(s source) bool { return s.test && s.folder() == "infra/embedded" })
 	for _, port := range ports(sources) {
 		switch {
@@ -166,14 +197,16 @@ type Good interface{ Redeem() }
 type Lonely interface{ Redeem() }
 type Untested interface{ Redeem() }
 type Wired interface{ Redeem() }
+type Part interface{ Redeem() }
+type Whole interface{ Part; More() }
 type Sealed interface{ sealed() }
 type Number interface{ int | string }
 type private interface{ Redeem() }
 type Struct struct{}
 `,
 		"shared/jose/a.go":              "package jose\ntype NoService interface{ A() }\n",
-		"shared/oidc/oidctest/suite.go": "package oidctest\nfunc Good(t *testing.T, open func(t *testing.T) oidc.Good) {}\nfunc Lost(t *testing.T, open func() oidc.Lonely) {}\nfunc Make() oidc.Good { return nil }\n",
-		"infra/embedded/a.go":           "package embedded\nvar _ oidc.Good = A{}\nvar (\n_ oidc.Untested = A{}\n)\nvar x oidc.Lonely = A{}\n",
+		"shared/oidc/oidctest/suite.go": "package oidctest\nfunc Good(t *testing.T, open func(t *testing.T) oidc.Good) {}\nfunc Lost(t *testing.T, open func() oidc.Lonely) {}\nfunc Make() oidc.Whole { return nil }\n",
+		"infra/embedded/a.go":           "package embedded\nvar _ oidc.Good = A{}\nvar _ oidc.Part = A{}\nvar _ oidc.Whole = A{}\nvar (\n_ oidc.Untested = A{}\n)\nvar x oidc.Lonely = A{}\n",
 		"infra/embedded/a_test.go":      "package embedded\nvar _ oidc.Lonely = A{}\nfunc TestA(t *testing.T) { oidctest.Good(t, open) }\n",
 		"infra/local/a.go":              "package main\nvar _ oidc.Wired = A{}\n",
 	},
