@@ -107,8 +107,10 @@ func newPDFSignature(ctx context.Context, t Trust, now time.Time, s pdf.Signatur
 	if e.message, e.parseErr = cms.Parse(s.Contents); e.message == nil {
 		return e
 	}
-	for _, o := range e.message.Verify(func(d cms.Digest) []byte { return s.Digest(d.New()) }) {
-		e.outcomes[o.Rule] = o
+	if _, ok := s.Covered(); ok { // else there is nothing that the message could be about
+		for _, o := range e.message.Verify(func(d cms.Digest) []byte { return s.Digest(d.New()) }) {
+			e.outcomes[o.Rule] = o
+		}
 	}
 	named := e.message.SignerCertificate()
 	for _, der := range e.message.Certificates {
