@@ -58,6 +58,7 @@ const (
 	LicenceStatusList  = "LIC_STATUS_LIST_INVALID"
 	LicenceNoKB        = "LIC_NO_KB"
 	LicenceKBUnchecked = "LIC_KB_UNCHECKED"
+	LicenceKB          = "LIC_KB_INVALID"
 	LicenceUnknown     = "LIC_UNKNOWN"
 	LicenceExpectation = "LIC_EXPECTATION_MISMATCH"
 	CodeSpent          = "SHOW_CODE_SPENT"
@@ -166,6 +167,7 @@ var meanings = map[string]meaning{
 	LicenceStatusList:  says("证照状态列表不可信。", "The status list cannot be trusted.").then(laterZH, laterEN),
 	LicenceNoKB:        says("未要求持证人证明持有密钥。", "No proof of the holder's key was asked for."),
 	LicenceKBUnchecked: says("附有持证人证明，但未说明所期望的受众和随机数，未予验证。", "There is a holder's proof, not verified since no audience and nonce were stated.").then("请在 expect 中给出 audience 与 nonce。", "State audience and nonce in expect."),
+	LicenceKB:          says("持证人证明不成立。", "The holder's proof does not hold.").then("请持证人重新出示。", "Ask the holder to present it again."),
 	LicenceUnknown:     says("查无此证照。", "No such licence is known here.").then("请核对输入。", "Check the input."),
 	LicenceExpectation: says("证照与所期望的内容不符。", "The licence is not what was expected.").then("请核对所办事项要求的证照。", "Check which licence the matter asks for."),
 	CodeSpent:          says("该亮证码已被使用。", "The code has been used already.").then("请持证人重新出示。", "Ask the holder to show a new one."),

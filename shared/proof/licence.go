@@ -381,11 +381,7 @@ func (e *licence) holder() finding {
 		return found(verdict.Skipped, LicenceKBUnchecked, nil)
 	}
 	if err := e.parsed.CheckKeyBinding(e.content, *e.KeyBinding, e.Now, skew); err != nil {
-		var rule *sdjwt.Error
-		if errors.As(err, &rule) {
-			return fail(string(rule.Code), nil)
-		}
-		return fail(LicenceNoKB, nil)
+		return broken(LicenceKB, err)
 	}
 	return pass(nil)
 }
