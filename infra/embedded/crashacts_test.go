@@ -353,9 +353,14 @@ func issueALicence() act {
 		},
 		left: func(t *testing.T, w *world) { w.checkLicence(t) },
 		again: func(t *testing.T, w *world) {
+			before := w.licence(t)
 			w.issue(t)
 			first := w.licence(t)
 			w.checkLicence(t)
+			if before != nil && before.Identifier != "" &&
+				(first.Identifier != before.Identifier || first.List != before.List || first.Index != before.Index) {
+				t.Errorf("the second call took another identifier or place in a status list: %+v after %+v", first, before)
+			}
 			w.issue(t)
 			if again := w.licence(t); again.Revision != first.Revision || again.Identifier != first.Identifier {
 				t.Errorf("a further call under the same keys made %+v of %+v", again, first)
