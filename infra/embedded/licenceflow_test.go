@@ -369,6 +369,12 @@ func TestARevocationReachesVerifiersThroughTheList(t *testing.T) {
 	step("revoke", "申请材料不实(示例)")
 	publish()
 	check(verdict.Invalid, "LIC_REVOKED")
+	if dir := os.Getenv("YINXIN_LOOK"); dir != "" {
+		p, _ := StatusLists{b.db}.StatusList(t.Context(), labour+"-1")
+		_ = os.WriteFile(dir+"/licence.sd-jwt", []byte(credential), 0o644)
+		_ = os.WriteFile(dir+"/status-list.jwt", []byte(p.Token), 0o644)
+		_ = b.ca.Export(t.Context(), dir+"/trust")
+	}
 	if v := b.judge(t, l.Identifier); v.Overall != verdict.Invalid || v.Licence.State != "03" {
 		t.Errorf("by identifier: %s %+v", v.Summary.EN, v.Licence)
 	}
