@@ -24,7 +24,7 @@ func runDemo(ctx context.Context, c config, stdout io.Writer, log *slog.Logger) 
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	return s.story(ctx, stdout)
+	return s.story(ctx, c.out, stdout)
 }
 
 // exportTrust writes what a stranger needs to verify the artefacts: roots, authorities and revocation lists.

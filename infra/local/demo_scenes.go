@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/yinxin/yinxin/shared/ofd"
 	"github.com/yinxin/yinxin/shared/pdf"
@@ -269,13 +268,4 @@ func (s *server) demoSeed() (demoPeople, error) {
 	var p demoPeople
 	err := json.Unmarshal(bytes.ReplaceAll(demoSeed, []byte(defaultIssuer), []byte(s.issuer)), &p)
 	return p, err
-}
-
-// client is a client of this server: under -tls it trusts the demonstration authority.
-func (s *server) client() (*http.Client, error) {
-	apps, err := s.sampleApps()
-	if err != nil {
-		return nil, err
-	}
-	return &http.Client{Transport: apps[0].http.Transport}, nil
 }

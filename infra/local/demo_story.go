@@ -73,9 +73,9 @@ type chapter struct {
 	tell  func(context.Context) error
 }
 
-// story plays the story of design section 2 against the server, over HTTP, and writes its artefacts.
-func (s *server) story(ctx context.Context, show io.Writer) error {
-	t, err := s.newTelling(show)
+// story plays the story of design section 2 against the server, over HTTP, and writes its artefacts into out.
+func (s *server) story(ctx context.Context, out string, show io.Writer) error {
+	t, err := s.newTelling(out, show)
 	if err != nil {
 		return err
 	}
@@ -92,13 +92,14 @@ func (s *server) story(ctx context.Context, show io.Writer) error {
 			return errors.Join(err, t.write())
 		}
 	}
+	t.facts["complete"] = true
 	if err := t.write(); err != nil {
 		return err
 	}
 	return t.close()
 }
 
-func (s *server) newTelling(show io.Writer) (*telling, error) {
+func (s *server) newTelling(out string, show io.Writer) (*telling, error) {
 	seed, err := s.demoSeed()
 	if err != nil {
 		return nil, err
@@ -107,12 +108,12 @@ func (s *server) newTelling(show io.Writer) (*telling, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := s.client()
+	transport, err := s.transport()
 	if err != nil {
 		return nil, err
 	}
 	t := &telling{
-		s: s, base: s.issuer, out: s.out, show: show, http: client, fonts: fonts, now: s.now(),
+		s: s, base: s.issuer, out: out, show: show, http: &http.Client{Transport: transport}, fonts: fonts, now: s.now(),
 		people: map[string]string{}, tokens: map[string]string{}, phone: map[string]*browser{}, made: map[string]string{},
 		files: map[string][]byte{}, facts: map[string]any{},
 	}

@@ -54,6 +54,10 @@ func (s *server) first(apps []*sampleApp) (http.Handler, error) {
 	f.Links = []page.Link{
 		{Address: "/verify", ZH: "验证文件或证照", EN: "Verify a document or a licence",
 			NoteZH: "放入 PDF、OFD 或证照，逐项查看结论与原因。", NoteEN: "Drop a PDF, an OFD or a licence and read the verdict check by check."},
+		{Address: samplePath + "notice-stamped.ofd", ZH: "示例：两个机构联合用印的公示（OFD）", EN: "Sample: a notice that two agencies stamped (OFD)",
+			NoteZH: "首次打开时在本机演示全过程并生成，可拖入验证页。", NoteEN: "Made here by playing the whole story when first asked for; drop it into the verification page."},
+		{Address: samplePath + "licence.pdf", ZH: "示例：一份已撤销的证照（PDF）", EN: "Sample: a licence that was revoked since (PDF)",
+			NoteZH: "签章有效，证照已撤销：两者分别说明。", NoteEN: "Its stamp is good and the licence is revoked: two different things."},
 		{Address: "/account", ZH: "我的账户与使用记录", EN: "My account, and who looked at my data",
 			NoteZH: "登录后可见谁在何时因何查看了您的信息。", NoteEN: "After signing on: who looked, when, and why."},
 		{Address: "/.well-known/openid-configuration", ZH: "服务元数据", EN: "Provider metadata",

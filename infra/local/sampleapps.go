@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -20,7 +18,6 @@ import (
 	"github.com/yinxin/yinxin/shared/jose"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/page"
-	"github.com/yinxin/yinxin/shared/trust"
 )
 
 // sampleApp is a demonstration application: a relying party (OpenID Connect Core, section 1.2) that speaks HTTP to the issuer
@@ -57,21 +54,14 @@ const maxRemembered = 1000
 
 // sampleApps makes the demonstration applications.
 func (s *server) sampleApps() ([]*sampleApp, error) {
-	pool := x509.NewCertPool()
-	for _, a := range s.authority.Anchors() {
-		if a.Purpose != trust.Platform {
-			continue
-		}
-		root, err := x509.ParseCertificate(a.Root.Raw)
-		if err != nil {
-			return nil, fmt.Errorf("reading the root for https: %w", err)
-		}
-		pool.AddCert(root)
+	transport, err := s.transport()
+	if err != nil {
+		return nil, err
 	}
 	client := &http.Client{
 		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}},
+		Transport:     transport,
 	}
 	a := &sampleApp{path: "/demo/app-a", id: "demo-app-a", secret: "demo-app-a-sample-secret", name: "掌上政务(示例)"}
 	b := &sampleApp{path: "/demo/app-b", id: "demo-app-b", secret: "demo-app-b-sample-secret", name: "服务业发展资金申报门户(示例)"}
