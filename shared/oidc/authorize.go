@@ -305,7 +305,7 @@ func (p AuthorizePorts) decide(w http.ResponseWriter, r *http.Request, q Authori
 		return err
 	}
 	e.Person, e.Client, e.Channel, e.Object = session.Person, client.ID, client.channel(), "client/"+client.ID
-	e.Holder, e.Purpose = session.Person, scope
+	e.Holder, e.Purpose = session.Person, inWords(scope)
 	if err := p.Consents.AddConsent(r.Context(), session.Person, client.ID, strings.Fields(scope), e); err != nil {
 		return fmt.Errorf("saving the consent: %w", err)
 	}

@@ -78,3 +78,12 @@ func asks(scope string) []page.Ask {
 	}
 	return list
 }
+
+// inWords says what the scopes mean, as the holder reads it in the ledger.
+func inWords(scope string) string {
+	var words []string
+	for _, a := range asks(scope) {
+		words = append(words, a.ZH)
+	}
+	return strings.Join(words, "；")
+}

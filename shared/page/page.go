@@ -138,6 +138,7 @@ button .en{color:inherit}
 .who{font-weight:600;overflow-wrap:anywhere}
 ul{padding-left:1.3rem}
 a{color:var(--act)}
+a .en{color:inherit}
 table{width:100%;border-collapse:collapse;font-size:.94rem}
 th,td{padding:.5rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;overflow-wrap:anywhere}
 .scroll{overflow-x:auto}
