@@ -179,3 +179,12 @@ func TestEveryRouteReachesItsFunction(t *testing.T) {
 func unnamed(route string) string {
 	return regexp.MustCompile(`\{[^{}]*\}`).ReplaceAllString(strings.ReplaceAll(route, "{$}", ""), "{}")
 }
+
+// TestEveryAnswerOfTheStoryKeepsTheContract: what the story promises is its own test; here each of its answers is held
+// against the contract.
+func TestEveryAnswerOfTheStoryKeepsTheContract(t *testing.T) {
+	s := startTest(t, config{demo: true})
+	if err := s.story(t.Context(), t.TempDir(), io.Discard); err != nil {
+		t.Error(err)
+	}
+}
