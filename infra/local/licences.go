@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/yinxin/yinxin/infra/embedded"
 	"github.com/yinxin/yinxin/shared/access"
-	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/layout"
 	"github.com/yinxin/yinxin/shared/licence"
 	"github.com/yinxin/yinxin/shared/registry"
@@ -72,43 +68,16 @@ func (f faceStamper) StampFace(ctx context.Context, o licence.FaceOrder) ([]byte
 	}, o.Document)
 }
 
-// typeTaker takes licence types of a seed file.
-type typeTaker struct {
-	types  licence.TypeSaver
-	now    func() time.Time
-	random io.Reader
-}
-
-var _ registry.RecordTaker = typeTaker{}
-
-// TakeRecord implements [registry.RecordTaker].
-func (t typeTaker) TakeRecord(ctx context.Context, record json.RawMessage) error {
-	d, err := licence.ParseType(record)
-	if err != nil {
-		return err
-	}
-	return t.take(ctx, d)
-}
-
-func (t typeTaker) take(ctx context.Context, d licence.Definition) error {
-	id := make([]byte, 16)
-	if _, err := io.ReadFull(t.random, id); err != nil {
-		return fmt.Errorf("drawing an event identifier: %w", err)
-	}
-	return t.types.SaveLicenceType(ctx, d, audit.Event{
-		ID: hex.EncodeToString(id), Time: t.now(), Action: "licence.type", Organisation: d.Authority.USCC, Channel: "event",
-		Object: "licence-type/" + d.Code, Outcome: audit.Done,
-	})
-}
+var _ registry.RecordTaker = licence.TypeTaker{}
 
 // takeSamples stores the types of the demonstration.
-func (t typeTaker) takeSamples(ctx context.Context) error {
+func takeSamples(ctx context.Context, taker licence.TypeTaker) error {
 	samples, err := licence.SampleTypes()
 	if err != nil {
 		return fmt.Errorf("reading the sample types: %w", err)
 	}
 	for _, d := range samples {
-		if err := t.take(ctx, d); err != nil {
+		if err := taker.Take(ctx, d); err != nil {
 			return fmt.Errorf("storing the type %s: %w", d.Code, err)
 		}
 	}

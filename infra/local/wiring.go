@@ -11,6 +11,7 @@ import (
 	"github.com/yinxin/yinxin/shared/account"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
+	"github.com/yinxin/yinxin/shared/licence"
 	"github.com/yinxin/yinxin/shared/oidc"
 	"github.com/yinxin/yinxin/shared/page"
 	"github.com/yinxin/yinxin/shared/registry"
@@ -46,8 +47,8 @@ func (s *server) wire() ([]function, []event, error) {
 		Devices: embedded.Devices{DB: s.db}, Audit: events, Params: account.DefaultParams(), Now: s.now, Rand: s.random,
 	}
 	types := embedded.LicenceTypes{DB: s.db}
-	taker := typeTaker{types: types, now: s.now, random: s.random}
-	if err := taker.takeSamples(ctx); err != nil {
+	taker := licence.TypeTaker{Types: types, Now: s.now, Rand: s.random}
+	if err := takeSamples(ctx, taker); err != nil {
 		return nil, nil, err
 	}
 	organisations, err := s.seedAll(registry.SeedPorts{
