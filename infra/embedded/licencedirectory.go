@@ -26,7 +26,7 @@ var (
 
 // Agency implements [licence.Agencies].
 func (s LicenceDirectory) Agency(ctx context.Context, uscc string) (licence.Agency, error) {
-	o, err := (Organisations{s.DB}).Organisation(ctx, uscc)
+	o, err := Organisations(s).Organisation(ctx, uscc)
 	if errors.Is(err, registry.ErrOrganisationUnknown) {
 		return licence.Agency{}, licence.ErrUnknown
 	}
@@ -71,7 +71,7 @@ var _ verify.LicenceLookup = LicenceRegister{}
 // LookUpLicence implements [verify.LicenceLookup]: a licence that was never handed out is unknown, and so is an
 // identifier that was bound to it in an attempt that did not come to its end.
 func (s LicenceRegister) LookUpLicence(ctx context.Context, identifier string) (verify.Found, error) {
-	licences := Licences{s.DB}
+	licences := Licences(s)
 	id, err := licences.LicenceByIdentifier(ctx, identifier)
 	if err != nil {
 		return verify.Found{}, asUnknown(err)
@@ -83,7 +83,7 @@ func (s LicenceRegister) LookUpLicence(ctx context.Context, identifier string) (
 	if !l.State().Issued() || l.Identifier != identifier {
 		return verify.Found{}, verify.ErrUnknown
 	}
-	t, err := (LicenceTypes{s.DB}).LicenceType(ctx, l.TypeCode)
+	t, err := LicenceTypes(s).LicenceType(ctx, l.TypeCode)
 	if err != nil {
 		return verify.Found{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"reflect"
 	"slices"
@@ -396,15 +395,12 @@ func TestKeyBinding(t *testing.T) {
 // rfcIssuer is the issuer's key of RFC 9901, appendix A.5.
 func rfcIssuer(t *testing.T) *ecdsa.PublicKey {
 	t.Helper()
-	n := func(s string) *big.Int {
-		b, err := base64.RawURLEncoding.DecodeString(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return new(big.Int).SetBytes(b)
+	k, err := jose.ParseJWK([]byte(`{"kty":"EC","crv":"P-256","x":"b28d4MwZMjw8-00CG4xfnn9SLMVMM19SlqZpVb_uNtQ",
+		"y":"Xv5zWwuoaTgdS6hV43yI6gBwTnjukmFQQnJ_kCxzqk8"}`))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return &ecdsa.PublicKey{Curve: elliptic.P256(),
-		X: n("b28d4MwZMjw8-00CG4xfnn9SLMVMM19SlqZpVb_uNtQ"), Y: n("Xv5zWwuoaTgdS6hV43yI6gBwTnjukmFQQnJ_kCxzqk8")}
+	return k.Public.(*ecdsa.PublicKey)
 }
 
 func vector(t *testing.T, name string) *SDJWT {
