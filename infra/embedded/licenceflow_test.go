@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -654,6 +655,35 @@ func TestAFailedIssueShowsNothingAndGoesOnWithTheSameIdentifier(t *testing.T) {
 	}
 }
 
+func TestADraftWhoseTimeIsOverIsNotIssued(t *testing.T) {
+	b := openBureau(t, t.TempDir())
+	b.activeSeal(t, "sun", labour)
+	draft := strings.Replace(serviceDraft(), `"purpose"`, `"validTo":"2026-03-02","purpose"`, 1)
+	d := decode(t, b.send(t, "/licences", "sun", "licence.issue", "", draft), 201)
+	b.add(48 * time.Hour)
+	if got := decode(t, b.verb(t, d.ID, "issue", "sun", labour, ""), 422); got.Code != licence.ErrValidity.Code {
+		t.Errorf("%s, want %s", got.Code, licence.ErrValidity.Code)
+	}
+	if l, err := (Licences{b.db}).Licence(t.Context(), d.ID); err != nil || l.State() != licence.Draft || l.Identifier != "" {
+		t.Errorf("the record is %+v, %v", l, err)
+	}
+}
+
+func TestALicenceMayBeHandedOutBeforeItsFirstDay(t *testing.T) {
+	b := openBureau(t, t.TempDir())
+	b.activeSeal(t, "sun", labour)
+	draft := strings.Replace(serviceDraft(), `"purpose"`, `"validFrom":"2026-03-05","purpose"`, 1)
+	d := decode(t, b.send(t, "/licences", "sun", "licence.issue", "", draft), 201)
+	l := decode(t, b.verb(t, d.ID, "issue", "sun", labour, ""), 200)
+	if err := b.publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	credential := b.read(t, l.ID, "worker", "licence.show", "application/dc+sd-jwt").Body.String()
+	if v := b.judge(t, credential); v.Overall != verdict.Invalid || !slices.Equal(v.Failed(), []string{"LIC_NOT_YET_VALID"}) {
+		t.Errorf("%s%s", v.Summary.EN, failures(v))
+	}
+}
+
 func TestOfConcurrentIssuesOneSucceeds(t *testing.T) {
 	b := openBureau(t, t.TempDir())
 	b.activeSeal(t, "sun", labour)
@@ -842,6 +872,10 @@ func TestWhatIsPublicAgreesWithTheCredential(t *testing.T) {
 		if !strings.Contains(payload, want) {
 			t.Errorf("the payload lacks %s: %s", want, payload)
 		}
+	}
+	served := sha256.Sum256(b.call(t, "GET", "/licence-types/"+serviceType, "", "", nil, 200).Body.Bytes())
+	if got := "sha256-" + base64.StdEncoding.EncodeToString(served[:]); got != list.Types[i].Integrity {
+		t.Errorf("vct#integrity is %s, the metadata have %s", list.Types[i].Integrity, got)
 	}
 	for _, secret := range []string{"周八", "990000199202140010", "FW9900002026000117"} {
 		if strings.Contains(payload, secret) {

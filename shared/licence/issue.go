@@ -311,6 +311,8 @@ func (t Definition) validity(from, to string, at time.Time) (string, string, err
 		return "", "", ErrValidity.With("validTo is a day like 2006-01-02")
 	case last.Before(first):
 		return "", "", ErrValidity.With("validTo lies before validFrom")
+	case to < at.In(china).Format(time.DateOnly):
+		return "", "", ErrValidity.With("validTo has passed")
 	case t.Validity.Years > 0 && last.After(first.AddDate(t.Validity.Years, 0, 0)):
 		return "", "", ErrValidity.With("licences of this type are valid for at most " + strconv.Itoa(t.Validity.Years) + " years")
 	}
@@ -420,6 +422,11 @@ func (i issuing) issue(ctx context.Context, l Licence, t Definition, change Chan
 	}
 	if err != nil {
 		return l, err
+	}
+	if _, to, err := l.Period(); err != nil {
+		return l, err
+	} else if !to.IsZero() && !change.At.Before(to) {
+		return l, refuse(ctx, i.Audit, e, ErrValidity.With("its last day has passed"))
 	}
 	if l.Identifier == "" {
 		if l, err = i.claim(ctx, l); err != nil {

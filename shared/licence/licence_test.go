@@ -226,6 +226,8 @@ func TestValidityOfTypes(t *testing.T) {
 		{3, "2026-03-01", "2027-01-01", "2026-03-01", "2027-01-01", false},
 		{3, "2026-03-01", "2029-03-02", "", "", true},
 		{3, "2026-03-02", "2026-03-01", "", "", true},
+		{3, "2025-03-01", "2026-02-28", "", "", true},                      // over
+		{3, "2025-03-01", "2026-03-01", "2025-03-01", "2026-03-01", false}, // its last day is today
 		{3, "1 March", "", "", "", true},
 	} {
 		d := Definition{Validity: Validity{Years: c.years}}

@@ -98,8 +98,12 @@ const maxBody = 64 << 10 // bytes of a JSON request
 func readJSON[T draftCommand | verbCommand | showCommand | shareCommand](w http.ResponseWriter, r *http.Request) (T, []byte, error) {
 	var in, none T
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
 		return none, nil, problem.TooLarge
+	case err != nil:
+		return none, nil, problem.BadRequest.With("the body breaks off")
 	}
 	d := json.NewDecoder(strings.NewReader(string(body)))
 	d.DisallowUnknownFields()
