@@ -24,7 +24,7 @@ var (
 
 // PersonClaims implements [oidc.Persons].
 func (s Claims) PersonClaims(ctx context.Context, id string) (oidc.Person, error) {
-	p, err := Persons{s.DB}.Person(ctx, id)
+	p, err := Persons(s).Person(ctx, id)
 	if errors.Is(err, registry.ErrPersonUnknown) {
 		return oidc.Person{}, oidc.ErrPersonUnknown
 	}

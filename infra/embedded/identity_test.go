@@ -72,7 +72,7 @@ func sessionStore(db *DB, set func(time.Time)) accesstest.SessionStore {
 		Sessions: Sessions{db}, SetNow: set,
 		Make: func(t *testing.T, id string, s access.Session, expires time.Time) {
 			n++
-			session := oidc.Session{ID: id, Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR, Expires: expires}
+			session := oidc.Session{ID: id, Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR, Previous: s.Previous, Expires: expires}
 			if err := (Sessions{db}).SaveSession(t.Context(), session, oidctest.Event(fmt.Sprint("session", n), "session")); err != nil {
 				t.Fatal(err)
 			}

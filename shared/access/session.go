@@ -18,6 +18,7 @@ type Session struct {
 	Person   string
 	AuthTime time.Time
 	ACR      string
+	Previous string // the session of the same person that a new log-in in this browser took over from; may be empty
 }
 
 // ErrSessionGone reports a session that has ended, has expired or never was.

@@ -293,6 +293,59 @@ func TestLogoutEndsWhatIsNotOfflineAccess(t *testing.T) {
 	}
 }
 
+func TestANewLoginTakesOverAndALogoutEndsAllOfIt(t *testing.T) {
+	h := newHouse(t)
+	b := h.browser(t)
+	first := h.tokens(t, b, "zhang", "portal")
+	again := func(person string) map[string]any {
+		t.Helper()
+		a := b.login(b.get(request("portal", "prompt", "login")), person)
+		if a.location == nil {
+			a = b.submit(a, map[string]string{"decision": "allow"})
+		}
+		_, v := h.redeem(t, "portal", a.location.Query().Get("code"))
+		return v
+	}
+	second, third := again("zhang"), again("zhang")
+	if status, _ := h.userInfo(t, first["access_token"]); status != 200 {
+		t.Errorf("a new log-in of the same person closed an application: %d", status)
+	}
+	// The hint of the first session is one of this sign-on, and the log-out ends all three.
+	if a := b.get("/end-session?" + url.Values{"id_token_hint": {fmt.Sprint(first["id_token"])}}.Encode()); strings.Contains(a.html, "<form") {
+		t.Error("asked, although the hint is of this sign-on")
+	}
+	for i, v := range []map[string]any{first, second, third} {
+		if status, _ := h.userInfo(t, v["access_token"]); status != 401 {
+			t.Errorf("session %d outlived the log-out: %d", i+1, status)
+		}
+	}
+	// Another person's log-in ends what the last one left open.
+	mine := h.tokens(t, b, "zhang", "portal")
+	theirs := again("li")
+	if status, _ := h.userInfo(t, mine["access_token"]); status != 401 {
+		t.Errorf("another person signed on, and the last one's application stayed open: %d", status)
+	}
+	if status, info := h.userInfo(t, theirs["access_token"]); status != 200 || info["name"] != "李四(示例)" {
+		t.Errorf("the other person: %d %v", status, info)
+	}
+}
+
+func TestARefusedScopeCostsAnAppNothing(t *testing.T) {
+	h := newHouse(t)
+	v := h.tokens(t, h.browser(t), "zhang", "app")
+	form := refreshForm(v["refresh_token"])
+	for parameter, code := range map[string]string{"scope": "invalid_scope", "resource": "invalid_target"} {
+		form := refreshForm(v["refresh_token"])
+		form.Set(parameter, "seal.stamp")
+		if status, got, _ := h.token(t, "app", form); status != 400 || got["error"] != code {
+			t.Errorf("%s: %d %v", parameter, status, got)
+		}
+	}
+	if status, got, _ := h.token(t, "app", form); status != 200 {
+		t.Errorf("afterwards: %d %v", status, got)
+	}
+}
+
 func TestASessionEndsAfterEightHours(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser(t)

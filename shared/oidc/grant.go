@@ -74,6 +74,8 @@ var (
 	// ErrRefreshUnknown reports a refresh token that was never issued, has expired, was revoked, or is another client's.
 	// Nothing has changed.
 	ErrRefreshUnknown = errors.New("oidc: no such refresh token")
+	// ErrRefreshScope reports a good refresh token with a scope that was not granted. Nothing has changed.
+	ErrRefreshScope = errors.New("oidc: the scope goes beyond what was granted")
 	// ErrRefreshRaced reports the refresh token that was rotated a moment ago. Nothing has changed.
 	ErrRefreshRaced = errors.New("oidc: the refresh token was rotated a moment ago")
 	// ErrRefreshReused reports a refresh token that was rotated earlier: two parties hold the family, and the grant is to
@@ -136,6 +138,7 @@ type Rotation struct {
 	Hash       string // of the token that was sent
 	NewHash    string // of the token that replaces it; Hash itself where tokens do not rotate
 	Client     string // who was authenticated
+	Scope      string // what is asked for; empty for what was granted
 	At         time.Time
 	Expires    time.Time // of the new token, if it is not used
 }
@@ -147,8 +150,8 @@ type Refresher interface {
 	// stores the event with it, completed by the grant's person. A grant that was revoked, or is bound to a session that has ended, before the call is
 	// [ErrRefreshUnknown].
 	//
-	// It returns [ErrRefreshUnknown], [ErrRefreshRaced] or, with the grant, [ErrRefreshReused], and then has changed
-	// nothing.
+	// It returns [ErrRefreshUnknown], [ErrRefreshScope], [ErrRefreshRaced] or, with the grant, [ErrRefreshReused], and
+	// then has changed nothing.
 	RotateRefresh(ctx context.Context, r Rotation, e audit.Event) (Grant, error)
 }
 
@@ -158,6 +161,8 @@ func (g Grant) Rotate(r Rotation) (Grant, error) {
 	switch {
 	case !family, !g.Live(r.At), !r.At.Before(g.RefreshExpires):
 		return Grant{}, ErrRefreshUnknown
+	case g.RefreshHash == r.Hash && !covers(g.Scope, r.Scope):
+		return Grant{}, ErrRefreshScope
 	case g.RefreshHash == r.Hash:
 	case g.PreviousHash == r.Hash && r.At.Sub(g.Rotated) < raceWindow:
 		return Grant{}, ErrRefreshRaced

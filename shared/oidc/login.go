@@ -136,8 +136,12 @@ func (p AuthorizePorts) signOn(
 	if err != nil {
 		return 0, "", err
 	}
+	previous, err := p.takeOver(r, person, client)
+	if err != nil {
+		return 0, "", err
+	}
 	now := p.Now()
-	s := Session{ID: access.SessionID(value), Person: person, AuthTime: now, ACR: acr, Expires: now.Add(SessionLife)}
+	s := Session{ID: access.SessionID(value), Person: person, AuthTime: now, ACR: acr, Expires: now.Add(SessionLife), Previous: previous}
 	e, err := newEvent(now, p.Rand, "session.begin", audit.Done)
 	if err != nil {
 		return 0, "", err
@@ -151,6 +155,20 @@ func (p AuthorizePorts) signOn(
 	}
 	cookies.SetSession(w, value)
 	return 0, "", nil
+}
+
+// takeOver returns the browser's session if it is the same person's. Another person's ends here: whoever signs on next
+// must not leave the last one's applications open.
+func (p AuthorizePorts) takeOver(r *http.Request, person string, client Client) (string, error) {
+	old, id, err := p.session(r)
+	if err != nil || old.Person == "" || old.Person == person {
+		return id, err
+	}
+	chain, err := p.chain(r.Context(), old, id)
+	if err != nil {
+		return "", err
+	}
+	return "", p.end(r.Context(), old, chain, client)
 }
 
 // address is the IP address of the caller, as the server or the gateway saw it. Headers are not believed.

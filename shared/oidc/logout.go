@@ -49,7 +49,13 @@ func (p AuthorizePorts) endSession(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	hinted := q.hint.SessionID != "" && q.hint.SessionID == sessionClaim(p.PairwiseKey, id, q.client.ID)
+	chain, err := p.chain(r.Context(), session, id)
+	if err != nil {
+		return err
+	}
+	hinted := slices.ContainsFunc(chain, func(id string) bool {
+		return q.hint.SessionID != "" && q.hint.SessionID == sessionClaim(p.PairwiseKey, id, q.client.ID)
+	})
 	decided := r.Method == http.MethodPost && p.cookies().CheckForm(r)
 	switch {
 	case session.Person == "": // signed out already: say so again
@@ -59,7 +65,7 @@ func (p AuthorizePorts) endSession(w http.ResponseWriter, r *http.Request) error
 	case !hinted && !decided:
 		return p.showLogout(w, r, values, q, session)
 	default:
-		if err := p.end(r.Context(), session, id, q.client); err != nil {
+		if err := p.end(r.Context(), session, chain, q.client); err != nil {
 			return err
 		}
 	}
@@ -151,16 +157,43 @@ func (p AuthorizePorts) showLogout(
 	return nil
 }
 
-func (p AuthorizePorts) end(ctx context.Context, session access.Session, id string, client Client) error {
-	now := p.Now()
-	e, err := newEvent(now, p.Rand, "session.end", audit.Done)
-	if err != nil {
-		return err
+// maxChain is how many log-ins of one person in one browser, without a log-out, a log-out follows back.
+const maxChain = 50
+
+// chain returns the identifiers of a session and of those it took over from that still live, the newest first.
+func (p AuthorizePorts) chain(ctx context.Context, session access.Session, id string) ([]string, error) {
+	var chain []string
+	for session.Person != "" && len(chain) < maxChain {
+		chain = append(chain, id)
+		if id = session.Previous; id == "" {
+			break
+		}
+		var err error
+		session, err = p.Sessions.LiveSession(ctx, id)
+		if errors.Is(err, access.ErrSessionGone) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading an earlier session: %w", err)
+		}
 	}
-	e.Person, e.Client, e.Channel = session.Person, client.ID, client.channel()
-	e.Object, e.Holder = "person/"+session.Person, session.Person
-	if err := p.SessionSaver.EndSession(ctx, id, now, e); err != nil {
-		return fmt.Errorf("ending the session: %w", err)
+	return chain, nil
+}
+
+// end ends a session and those it took over from, the oldest first: if we stop half way, the newest still leads to the
+// rest.
+func (p AuthorizePorts) end(ctx context.Context, session access.Session, chain []string, client Client) error {
+	now := p.Now()
+	for _, id := range slices.Backward(chain) {
+		e, err := newEvent(now, p.Rand, "session.end", audit.Done)
+		if err != nil {
+			return err
+		}
+		e.Person, e.Client, e.Channel = session.Person, client.ID, client.channel()
+		e.Object, e.Holder = "person/"+session.Person, session.Person
+		if err := p.SessionSaver.EndSession(ctx, id, now, e); err != nil {
+			return fmt.Errorf("ending the session: %w", err)
+		}
 	}
 	return nil
 }

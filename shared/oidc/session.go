@@ -14,6 +14,9 @@ type Session struct {
 	AuthTime time.Time `json:"authTime"`
 	ACR      string    `json:"acr"`
 	Expires  time.Time `json:"expires"`
+	// Previous is the session of the same person in the same browser that a new log-in took over from. Grants that are
+	// bound to it live on; a log-out ends both.
+	Previous string    `json:"previous,omitempty"`
 	Ended    time.Time `json:"ended,omitzero"`
 }
 

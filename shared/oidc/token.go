@@ -80,6 +80,8 @@ func (p TokenPorts) token(r *http.Request) (tokens, error) {
 	}
 	serve, known := grants[grantType]
 	switch {
+	case slices.ContainsFunc(r.PostForm["resource"], func(s string) bool { return s != p.Issuer && s != p.Issuer+"/userinfo" }):
+		return tokens{}, refuse(invalidTarget, "unknown resource") // before anything is redeemed
 	case grantType == "":
 		return tokens{}, refuse(invalidRequest, "grant_type is missing")
 	case !known:
@@ -180,6 +182,11 @@ func (p TokenPorts) refresh(r *http.Request, client Client) (tokens, error) {
 	if !ok {
 		return tokens{}, badRefresh()
 	}
+	// RFC 6749, section 6: nothing that was not granted. What was narrowed here may be asked for again later.
+	scope := strings.Join(strings.Fields(form.Get("scope")), " ")
+	if form.Has("scope") && scope == "" {
+		return tokens{}, refuse(invalidScope, "the scope is empty")
+	}
 	replacement := token
 	if client.Public() {
 		var err error
@@ -193,23 +200,20 @@ func (p TokenPorts) refresh(r *http.Request, client Client) (tokens, error) {
 	}
 	g, err := p.Refresh.RotateRefresh(ctx, Rotation{
 		GrantID: parts[0], FamilyHash: hashToken(parts[1]), Hash: hashToken(token), NewHash: hashToken(replacement),
-		Client: client.ID, At: now, Expires: now.Add(RefreshIdle),
+		Client: client.ID, Scope: scope, At: now, Expires: now.Add(RefreshIdle),
 	}, e)
 	switch {
 	case errors.Is(err, ErrRefreshReused):
 		return tokens{}, p.revoke(ctx, client, g.ID, "refresh_token_reuse", badRefresh())
+	case errors.Is(err, ErrRefreshScope):
+		return tokens{}, refuse(invalidScope, "the scope goes beyond what was granted")
 	case errors.Is(err, ErrRefreshUnknown), errors.Is(err, ErrRefreshRaced):
 		return tokens{}, badRefresh()
 	case err != nil:
 		return tokens{}, fmt.Errorf("rotating the refresh token: %w", err)
 	}
-	scope := g.Scope
-	if form.Has("scope") {
-		// RFC 6749, section 6: nothing that was not granted. What was narrowed here may be asked for again later.
-		scope = strings.Join(strings.Fields(form.Get("scope")), " ")
-		if scope == "" || !covers(g.Scope, scope) {
-			return tokens{}, refuse(invalidScope, "the scope goes beyond what was granted")
-		}
+	if scope == "" {
+		scope = g.Scope
 	}
 	// OpenID Connect Core, section 12.2: the ID Token of a refresh should carry no nonce.
 	return p.issue(ctx, client, g, scope, form["resource"], "", replacement)

@@ -96,7 +96,7 @@ func Grants(t *testing.T, open func(t *testing.T) GrantStore) {
 
 // Sessions runs the contract of access.Sessions.
 func Sessions(t *testing.T, open func(t *testing.T) SessionStore) {
-	want := access.Session{Person: "zhang", AuthTime: Noon, ACR: "urn:yinxin:loa:2"}
+	want := access.Session{Person: "zhang", AuthTime: Noon, ACR: "urn:yinxin:loa:2", Previous: "0"}
 	t.Run("a live session is found until it expires", func(t *testing.T) {
 		s := open(t)
 		s.Make(t, "1", want, Noon.Add(time.Hour))

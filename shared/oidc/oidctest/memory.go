@@ -180,7 +180,7 @@ func (m *Memory) LiveSession(_ context.Context, id string) (access.Session, erro
 	if !found || !s.Live(m.now) {
 		return access.Session{}, access.ErrSessionGone
 	}
-	return access.Session{Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR}, nil
+	return access.Session{Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR, Previous: s.Previous}, nil
 }
 
 // Client implements oidc.Clients.

@@ -285,6 +285,27 @@ func refresher(t *testing.T, open func(t *testing.T) Store) {
 			t.Errorf("the current token afterwards: %v", err)
 		}
 	})
+	t.Run("a scope that was not granted changes nothing", func(t *testing.T) {
+		s := open(t)
+		s.save(t, grant("g"), true)
+		for scope, want := range map[string]error{"openid seal.stamp": oidc.ErrRefreshScope, "profil": oidc.ErrRefreshScope} {
+			r := rotation("g")
+			r.Scope = scope
+			if _, err := s.Refresh.RotateRefresh(t.Context(), r, Event(scope, "grant/g")); !errors.Is(err, want) {
+				t.Errorf("scope %q: RotateRefresh = %v, want %v", scope, err, want)
+			}
+		}
+		r := rotation("g")
+		r.Hash, r.Scope = "other", "openid seal.stamp"
+		if _, err := s.Refresh.RotateRefresh(t.Context(), r, Event("old", "grant/g")); !errors.Is(err, oidc.ErrRefreshReused) {
+			t.Errorf("an old token with a wider scope: %v, want ErrRefreshReused", err)
+		}
+		r = rotation("g")
+		r.Scope = "profile"
+		if g, err := s.Refresh.RotateRefresh(t.Context(), r, Event("good", "grant/g")); err != nil || g.Scope != "openid profile" {
+			t.Errorf("a narrower scope: %+v, %v", g, err)
+		}
+	})
 	t.Run("a grant lives no longer than it was given for", func(t *testing.T) {
 		s := open(t)
 		g := grant("g")
