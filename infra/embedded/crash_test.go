@@ -109,7 +109,8 @@ func TestAKillAtAnyEffectLeavesNothingHalfDone(t *testing.T) {
 			}
 			expected := lines[signature](t, dir, signaturesFile)
 			for i, e := range effects {
-				for _, p := range []point{{i + 1, "before", 0}, {i + 1, "within", e.Took / 2}, {i + 1, "after", 0}} {
+				for _, moment := range crashMoments {
+					p := point{Effect: i + 1, When: moment, Delay: e.Took / 2}
 					t.Run(fmt.Sprintf("%s %d %s", p.When, p.Effect, e.Name), func(t *testing.T) {
 						t.Parallel()
 						killed(t, a, template, p, expected)
