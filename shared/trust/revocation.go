@@ -93,12 +93,15 @@ func judgeRevoked(r Request, c *cert.Certificate, entry cert.Revocation) verdict
 	return v
 }
 
+// Skew is how far ahead of ours the clock of an authority may be: a list made a moment ago is no list of the future.
+const Skew = time.Minute
+
 // newest returns the newest list that issuer signed and may sign, that is about all its certificates, and that does
 // not come from the future.
 func newest(lists []*cert.CRL, issuer *cert.Certificate, now time.Time) *cert.CRL {
 	var best *cert.CRL
 	for _, l := range lists {
-		if !bytes.Equal(l.Issuer.Raw, issuer.Subject.Raw) || l.ThisUpdate.After(now) || len(l.UnhandledCritical) > 0 ||
+		if !bytes.Equal(l.Issuer.Raw, issuer.Subject.Raw) || l.ThisUpdate.After(now.Add(Skew)) || len(l.UnhandledCritical) > 0 ||
 			best != nil && !l.ThisUpdate.After(best.ThisUpdate) {
 			continue
 		}
