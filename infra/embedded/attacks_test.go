@@ -173,6 +173,17 @@ func unreference(files []file, name string) []file {
 	return files
 }
 
+// worded holds every check of a verdict to have its words in two languages, and a code where it is no pass.
+func worded(t *testing.T, v verdict.Verdict) {
+	t.Helper()
+	for _, c := range v.Checks {
+		if c.ID == "" || c.Text.ZH == "" || c.Text.EN == "" || strings.HasPrefix(c.Text.EN, "Not passed: ") ||
+			c.Code == "" && c.Result != verdict.Pass && c.Result != verdict.NotApplicable {
+			t.Errorf("check %+v lacks words or a code", c)
+		}
+	}
+}
+
 // TestOFDAttacksAreRefusedByName is the table of attacks of seals.md B.6, made from our own stamped documents.
 func TestOFDAttacksAreRefusedByName(t *testing.T) {
 	o := openOffice(t, t.TempDir())
@@ -231,6 +242,7 @@ func TestOFDAttacksAreRefusedByName(t *testing.T) {
 			if got := strings.TrimSpace(string(v.Overall) + " " + strings.Join(v.Failed(), " ")); got != c.want {
 				t.Errorf("%s, want %s%s", got, c.want, failures(v))
 			}
+			worded(t, v)
 		})
 	}
 	t.Run("4 a stamp carried to another place", func(t *testing.T) {
@@ -493,6 +505,7 @@ func TestPDFAttacksAreRefusedByName(t *testing.T) {
 			if got != c.want {
 				t.Errorf("%s, want %s%s", got, c.want, failures(v))
 			}
+			worded(t, v)
 		})
 	}
 }

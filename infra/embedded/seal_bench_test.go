@@ -31,8 +31,11 @@ func BenchmarkStamp(b *testing.B) {
 		}
 		b.Run(c.format+"/bare sign", func(b *testing.B) {
 			digest, err := key.Digest(c.alg, k.Public(), message)
+			if err != nil {
+				b.Fatal(err)
+			}
 			for range b.N {
-				if _, err = k.SignDigest(b.Context(), digest); err != nil {
+				if _, err := k.SignDigest(b.Context(), digest); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -24,6 +24,7 @@ const (
 	SealFileDiffers       = "SEAL_FILE_DIFFERS"
 	TimeImpossible        = "SIGNING_TIME_IMPOSSIBLE"
 	TimestampUnchecked    = "TIMESTAMP_UNCHECKED"
+	TimestampMissing      = "TIMESTAMP_MISSING"
 	PropertyMismatch      = "PROPERTY_MISMATCH"
 	CoverageIncomplete    = "COVERAGE_INCOMPLETE"
 	SmuggledFiles         = "SMUGGLED_FILES"
@@ -120,6 +121,7 @@ var meanings = map[string]meaning{
 		then(refuseZH, refuseEN),
 	TimestampUnchecked: says("带有时间戳，本系统未予验证。", "There is a time stamp, which is not verified here.").
 		then("请用支持时间戳的软件验证。", "Verify it with software that reads time stamps."),
+	TimestampMissing: says("没有时间戳，签署时间由签章者声称。", "There is no time stamp: the time is what the signer says."),
 	PropertyMismatch: says("签名所指的位置与文件实际位置不符。", "What the signature says it protects is not where it stands.").
 		then(refuseZH, refuseEN),
 	CoverageIncomplete: says("文件有内容未被任何有效签章保护。", "Part of the document is protected by no valid signature.").

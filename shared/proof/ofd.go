@@ -393,7 +393,7 @@ func (e *ofdStamp) timestamp() finding {
 	case e.stamp == nil:
 		return skipped()
 	case e.stamp.TimeStamp == nil:
-		return found(verdict.NotApplicable, "", nil)
+		return found(verdict.NotApplicable, TimestampMissing, nil)
 	}
 	return found(verdict.Skipped, TimestampUnchecked, nil)
 }

@@ -298,7 +298,7 @@ func (e *pdfSignature) timestamp() finding {
 			return found(verdict.Skipped, TimestampUnchecked, nil)
 		}
 	}
-	return found(verdict.NotApplicable, "", nil)
+	return found(verdict.NotApplicable, TimestampMissing, nil)
 }
 
 // kind says on every PDF that the picture of a seal in it is no electronic seal after GB/T 38540.

@@ -99,7 +99,11 @@ func run[E any](table []row[E], subject string, e E) []verdict.Check {
 // explain gives a check the text and the next step of its code.
 func explain(c *verdict.Check) {
 	m, known := meanings[c.Code]
-	if !known {
+	switch {
+	case known:
+	case c.Result == verdict.NotApplicable:
+		m = meaning{text: verdict.Text{ZH: "不适用：没有此项内容。", EN: "Does not apply: there is nothing of this kind."}}
+	default:
 		m = meaning{text: verdict.Text{ZH: "检查未通过：" + c.Code, EN: "Not passed: " + c.Code}}
 	}
 	c.Text = m.text
@@ -196,15 +200,4 @@ func count(checks []verdict.Check, is func(verdict.Check) bool) (n int) {
 		}
 	}
 	return n
-}
-
-// about returns the outcome of the checks of one subject.
-func about(checks []verdict.Check, subject string) verdict.Overall {
-	var of []verdict.Check
-	for _, c := range checks {
-		if c.Subject == subject {
-			of = append(of, c)
-		}
-	}
-	return verdict.Aggregate(of)
 }
