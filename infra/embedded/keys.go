@@ -40,7 +40,7 @@ type Keys struct {
 	random io.Reader
 
 	mu   sync.Mutex
-	open map[string]*fileKey // by file name
+	open map[string]key.Signer // by file name
 }
 
 var (
@@ -65,7 +65,7 @@ func OpenKeys(dir string, random io.Reader) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the directory of keys: %w", err)
 	}
-	k := &Keys{dir: dir, random: random, open: map[string]*fileKey{}}
+	k := &Keys{dir: dir, random: random, open: map[string]key.Signer{}}
 	hasMaster, hasKeys := false, false
 	for _, e := range entries {
 		switch name := e.Name(); {
@@ -121,18 +121,18 @@ func readMaster(path string) (cipher.AEAD, error) {
 }
 
 // OpenKey implements [key.Opener].
-func (k *Keys) OpenKey(_ context.Context, purpose key.Purpose, owner string) (key.Signer, error) {
+func (k *Keys) OpenKey(ctx context.Context, purpose key.Purpose, owner string) (key.Signer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.load(purpose, owner)
+	return k.load(ctx, purpose, owner)
 }
 
 // MakeKey implements [key.Maker]. The lock is held while a key is made, so that of concurrent calls the first makes it
 // and the others find it.
-func (k *Keys) MakeKey(_ context.Context, purpose key.Purpose, owner string, alg key.Algorithm) (key.Signer, error) {
+func (k *Keys) MakeKey(ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm) (key.Signer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	found, err := k.load(purpose, owner)
+	found, err := k.load(ctx, purpose, owner)
 	switch {
 	case errors.Is(err, key.ErrUnknown):
 	case err != nil:
@@ -157,7 +157,7 @@ func (k *Keys) MakeKey(_ context.Context, purpose key.Purpose, owner string, alg
 	if err := k.create(name, data); err != nil {
 		return nil, fmt.Errorf("keeping the %s key of %q: %w", purpose, owner, err)
 	}
-	return k.load(purpose, owner)
+	return k.load(ctx, purpose, owner)
 }
 
 func generate(alg key.Algorithm, random io.Reader) (crypto.Signer, error) {
@@ -225,7 +225,7 @@ func (k *Keys) seal(purpose key.Purpose, owner string, alg key.Algorithm, privat
 }
 
 // load returns the key from memory or from its file. The caller holds the lock.
-func (k *Keys) load(purpose key.Purpose, owner string) (*fileKey, error) {
+func (k *Keys) load(ctx context.Context, purpose key.Purpose, owner string) (key.Signer, error) {
 	name, err := keyFile(purpose, owner)
 	if err != nil {
 		return nil, err
@@ -240,7 +240,11 @@ func (k *Keys) load(purpose key.Purpose, owner string) (*fileKey, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading the %s key of %q: %w", purpose, owner, err)
 	}
-	opened, err := k.unseal(purpose, owner, data)
+	var opened key.Signer
+	opened, err = k.unseal(purpose, owner, data)
+	if err == nil && purpose == key.Token {
+		opened, err = key.Tested(ctx, opened)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the %s key of %q: %w", purpose, owner, err)
 	}

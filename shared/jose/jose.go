@@ -63,7 +63,8 @@ type Header struct {
 }
 
 // Sign signs payload with s and returns the compact serialization. The header's algorithm is the key's. The signature
-// is verified before it is returned, so that a fault in a remote module never leaves the house.
+// is verified before it is returned, so that a fault in a remote module never leaves the house, unless the key was
+// [key.Tested].
 func Sign(ctx context.Context, s key.Signer, h Header, payload []byte) (string, error) {
 	alg, err := signatureAlgorithm(s.Algorithm(), s.Public())
 	if err != nil {
@@ -78,6 +79,9 @@ func Sign(ctx context.Context, s key.Signer, h Header, payload []byte) (string, 
 		return "", fmt.Errorf("signing with key %s: %w", s.KeyID(), err)
 	}
 	compact := string(signed)
+	if key.IsTested(s) {
+		return compact, nil
+	}
 	if _, _, err := Verify(compact, s.Public(), s.Algorithm()); err != nil {
 		return "", fmt.Errorf("checking what key %s signed: %w", s.KeyID(), err)
 	}

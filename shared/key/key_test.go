@@ -164,3 +164,34 @@ func TestSignLetsNoBadSignatureOut(t *testing.T) {
 		t.Error("a P-256 key that calls itself SM2 signed")
 	}
 }
+
+func TestATestedKeyIsVerifiedOnceAndAnUntestedOneEachTime(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil := func(signature []byte) ([]byte, error) {
+		signature[len(signature)-1] ^= 1
+		return signature, nil
+	}
+	if _, err := Tested(t.Context(), local{private, ES256, spoil}); err == nil {
+		t.Error("Tested took a key whose signatures its public key refuses")
+	}
+	signed := 0
+	later := local{private, ES256, func(signature []byte) ([]byte, error) {
+		if signed++; signed > 1 {
+			return spoil(signature)
+		}
+		return signature, nil
+	}}
+	tested, err := Tested(t.Context(), later)
+	if err != nil || !IsTested(tested) || IsTested(later) {
+		t.Fatalf("Tested = %v, %v; want a tested key", tested, err)
+	}
+	if _, err := Sign(t.Context(), tested, []byte("m")); err != nil {
+		t.Errorf("Sign with a tested key = %v, want no second verification", err)
+	}
+	if _, err := Sign(t.Context(), later, []byte("m")); err == nil {
+		t.Error("Sign released a signature that the public key refuses")
+	}
+}
