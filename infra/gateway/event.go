@@ -178,7 +178,8 @@ func hostname(address string) string {
 
 var wildcard = regexp.MustCompile(`\{([^{}]+)\}`)
 
-// routeOf turns the pattern that http.ServeMux found into a route key and its parameters: "{path...}" is "{path+}" here.
+// routeOf turns the pattern that http.ServeMux found into a route key and its parameters: "{path...}" is "{path+}"
+// here.
 func routeOf(r *http.Request) (route string, parameters map[string]string) {
 	if r.Pattern == "" {
 		return "$default", nil

@@ -7,10 +7,11 @@
 // What the gateway does to a request is documented under "Working with AWS Lambda proxy integrations for HTTP APIs"
 // (API Gateway developer guide) and copied here:
 //
-//   - a body that is not text/* or application/{json,xml,javascript} is base64, so is one without a media type, and so are
-//     the form posts of /token and /par;
+//   - a body that is not text/* or application/{json,xml,javascript} is base64, so is one without a media type, and so
+//     are the form posts of /token and /par;
 //   - repeated headers are joined by commas, names are lower case, cookies are a list of their own in both directions;
-//   - request line and headers have 10,240 bytes, the body 10 MB, the event and the answer 6 MB as encoded, the time 30 s;
+//   - request line and headers have 10,240 bytes, the body 10 MB, the event and the answer 6 MB as encoded;
+//   - an answer comes within 30 seconds;
 //   - rawPath is decoded, so identifiers that need "%2F" have no place in a path;
 //   - of the addresses only sourceIp is to be trusted: X-Forwarded-* headers of the client do not pass.
 //
@@ -61,7 +62,8 @@ func textual(contentType string) bool {
 }
 
 // hop lists the headers that concern one connection (RFC 9110, section 7.6.1) and never pass a gateway.
-var hop = [...]string{"Connection", "Expect", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+var hop = [...]string{"Connection", "Expect", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding",
+	"Upgrade"}
 
 func isHop(name string) bool {
 	name = textproto.CanonicalMIMEHeaderKey(name)

@@ -61,7 +61,8 @@ func Serve(ctx context.Context, h http.Handler, event events.APIGatewayV2HTTPReq
 func survives(h http.Handler, w http.ResponseWriter, r *http.Request) (survived bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			slog.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			slog.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "panic", fmt.Sprint(v),
+				"stack", string(debug.Stack()))
 			survived = false
 		}
 	}()

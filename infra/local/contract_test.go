@@ -131,8 +131,8 @@ func TestTheContractIsHeldAgainstAnswers(t *testing.T) {
 	}
 }
 
-// TestEveryRouteReachesItsFunction asks for every route without a token and without a body, through both directions of the
-// gateway: each must be answered by its function, as the contract says.
+// TestEveryRouteReachesItsFunction asks for every route without a token and without a body, through both directions of
+// the gateway: each must be answered by its function, as the contract says.
 func TestEveryRouteReachesItsFunction(t *testing.T) {
 	s := startTest(t, config{})
 	c := newContract(t)

@@ -48,20 +48,25 @@ func (s *server) first(apps []*sampleApp) (http.Handler, error) {
 			"In the same browser: no second password, and an identifier that the first application does not know."},
 	}
 	for i, a := range apps {
-		f.Apps = append(f.Apps, page.Link{Address: a.path, ZH: "登录应用：" + a.name, EN: "Sign on to application " + string(rune('A'+i)),
-			NoteZH: notes[i][0], NoteEN: notes[i][1]})
+		f.Apps = append(f.Apps, page.Link{
+			Address: a.path, ZH: "登录应用：" + a.name, EN: "Sign on to application " + string(rune('A'+i)),
+			NoteZH: notes[i][0], NoteEN: notes[i][1],
+		})
 	}
 	f.Links = []page.Link{
 		{Address: "/verify", ZH: "验证文件或证照", EN: "Verify a document or a licence",
 			NoteZH: "放入 PDF、OFD 或证照，逐项查看结论与原因。", NoteEN: "Drop a PDF, an OFD or a licence and read the verdict check by check."},
-		{Address: samplePath + "notice-stamped.ofd", ZH: "示例：两个机构联合用印的公示（OFD）", EN: "Sample: a notice that two agencies stamped (OFD)",
-			NoteZH: "首次打开时在本机演示全过程并生成，可拖入验证页。", NoteEN: "Made here by playing the whole story when first asked for; drop it into the verification page."},
+		{Address: samplePath + "notice-stamped.ofd",
+			ZH: "示例：两个机构联合用印的公示（OFD）", EN: "Sample: a notice that two agencies stamped (OFD)",
+			NoteZH: "首次打开时在本机演示全过程并生成，可拖入验证页。",
+			NoteEN: "Made here by playing the whole story when first asked for; drop it into the verification page."},
 		{Address: samplePath + "licence.pdf", ZH: "示例：一份已撤销的证照（PDF）", EN: "Sample: a licence that was revoked since (PDF)",
 			NoteZH: "签章有效，证照已撤销：两者分别说明。", NoteEN: "Its stamp is good and the licence is revoked: two different things."},
 		{Address: "/account", ZH: "我的账户与使用记录", EN: "My account, and who looked at my data",
 			NoteZH: "登录后可见谁在何时因何查看了您的信息。", NoteEN: "After signing on: who looked, when, and why."},
 		{Address: "/.well-known/openid-configuration", ZH: "服务元数据", EN: "Provider metadata",
-			NoteZH: "OpenID Connect Discovery 1.0，供应用接入。", NoteEN: "OpenID Connect Discovery 1.0, for applications that want to connect."},
+			NoteZH: "OpenID Connect Discovery 1.0，供应用接入。",
+			NoteEN: "OpenID Connect Discovery 1.0, for applications that want to connect."},
 	}
 	p := f.Page()
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { page.Write(w, http.StatusOK, p) }), nil

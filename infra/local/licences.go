@@ -30,16 +30,17 @@ func (s *server) licences(guard access.Guard, stamper *seal.Stamper, fonts *layo
 		Issuer: s.issuer, Types: types, Entries: records, Lists: lists, Keys: s.keys, Certificates: s.authority,
 		TTL: statusTTL, Validity: statusValidity, Now: s.now, Rand: s.random,
 	})
+	issue := licence.IssuePorts{
+		Issuer: s.issuer, Access: guard, Records: records, Identifiers: records, ByIdentifier: records,
+		Tickets: embedded.Tickets{DB: s.db}, Artefacts: records, Types: types, Agencies: directory, Holders: directory,
+		Mandates: mandates, Keys: s.keys, Certificates: s.authority, Stamper: faceStamper{stamper}, Audit: events,
+		Fonts: fonts, Now: s.now, Rand: s.random,
+	}
 	return []function{
 		{Name: "licence-type", Routes: licence.TypeRoutes, Handler: licence.Type(licence.TypePorts{
 			Issuer: s.issuer, Types: types, Agencies: directory, Certificates: s.authority, Lists: lists,
 		})},
-		{Name: "licence-issue", Routes: licence.IssueRoutes, Timeout: documentTimeout, Handler: licence.Issue(licence.IssuePorts{
-			Issuer: s.issuer, Access: guard, Records: records, Identifiers: records, ByIdentifier: records,
-			Tickets: embedded.Tickets{DB: s.db}, Artefacts: records, Types: types, Agencies: directory, Holders: directory,
-			Mandates: mandates, Keys: s.keys, Certificates: s.authority, Stamper: faceStamper{stamper}, Audit: events, Fonts: fonts,
-			Now: s.now, Rand: s.random,
-		})},
+		{Name: "licence-issue", Routes: licence.IssueRoutes, Timeout: documentTimeout, Handler: licence.Issue(issue)},
 		{Name: "licence-credential", Routes: licence.CredentialRoutes, Handler: licence.Credential(licence.CredentialPorts{
 			Access: guard, Records: records, ByIdentifier: records, Artefacts: records, Types: types, Mandates: mandates,
 			Audit: events, Now: s.now, Rand: s.random,
@@ -63,8 +64,8 @@ var _ licence.FaceStamper = faceStamper{}
 // StampFace implements [licence.FaceStamper].
 func (f faceStamper) StampFace(ctx context.Context, o licence.FaceOrder) ([]byte, error) {
 	return f.seals.StampFace(ctx, seal.FaceOrder{
-		Reference: "licence/" + o.LicenceID, Organisation: o.Organisation, Person: o.Person, Client: o.Client, Channel: o.Channel,
-		Purpose: seal.Purpose(o.Purpose), Place: seal.Place(o.Place),
+		Reference: "licence/" + o.LicenceID, Organisation: o.Organisation, Person: o.Person, Client: o.Client,
+		Channel: o.Channel, Purpose: seal.Purpose(o.Purpose), Place: seal.Place(o.Place),
 	}, o.Document)
 }
 

@@ -80,14 +80,18 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	var hosts string
 	f := flag.NewFlagSet("local", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringVar(&c.addr, "addr", "127.0.0.1:8080", "listen on this `address`; other hosts than the loopback need -insecure-listen")
-	f.StringVar(&c.issuer, "issuer", "", "public base `URL` when it differs, as behind a TLS front (http://localhost:<port>)")
+	f.StringVar(&c.addr, "addr", "127.0.0.1:8080",
+		"listen on this `address`; other hosts than the loopback need -insecure-listen")
+	f.StringVar(&c.issuer, "issuer", "",
+		"public base `URL` when it differs, as behind a TLS front (http://localhost:<port>)")
 	f.BoolVar(&c.tls, "tls", false, "serve https with a certificate of the demo authority")
 	f.StringVar(&c.data, "data", "", "data `directory` (.yinxin)")
 	f.StringVar(&c.seed, "seed", "", "`file` with more persons, organisations, mandates, clients, licence types")
-	f.StringVar(&hosts, "outbound-hosts", "", "`hosts`, separated by commas, that outbound calls may reach beside public ones")
+	f.StringVar(&hosts, "outbound-hosts", "",
+		"`hosts`, separated by commas, that outbound calls may reach beside public ones")
 	f.BoolVar(&c.insecureListen, "insecure-listen", false, "allow -addr on another host than the loopback")
-	f.BoolVar(&c.demo, "demo", false, "play the whole story over HTTP on a free port with a temporary store, or -data, and exit")
+	f.BoolVar(&c.demo, "demo", false,
+		"play the whole story over HTTP on a free port with a temporary store, or -data, and exit")
 	f.StringVar(&c.out, "out", "", "`directory` for the artefacts of -demo")
 	if err := f.Parse(args); err != nil {
 		return config{}, err

@@ -20,10 +20,11 @@ import (
 	"github.com/yinxin/yinxin/shared/page"
 )
 
-// sampleApp is a demonstration application: a relying party (OpenID Connect Core, section 1.2) that speaks HTTP to the issuer
-// like any other and shows what it learned. Two of them in one browser show that the second asks for no password.
+// sampleApp is a demonstration application: a relying party (OpenID Connect Core, section 1.2) that speaks HTTP to the
+// issuer like any other and shows what it learned. Two of them in one browser show that the second asks for no
+// password.
 //
-//	/demo/app-a ─ /start: state, nonce, PKCE ─► /authorize … ─► /callback: code for tokens, ID Token checked ─► /demo/app-a
+//	/demo/app-a ─ /start: state, nonce, PKCE ─► /authorize … ─► /callback: code for tokens, ID Token checked ─► /demo/…
 //
 // What it remembers is in memory and bounded; a restart signs everybody off.
 type sampleApp struct {
@@ -164,7 +165,9 @@ func (a *sampleApp) fail(w http.ResponseWriter, err error) {
 
 // exchange gives the code for tokens and checks the ID Token by OpenID Connect Core, section 3.1.3.7.
 func (a *sampleApp) exchange(ctx context.Context, code string, s started) (signedOn, error) {
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {a.redirect()}, "code_verifier": {s.verifier}}
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {a.redirect()}, "code_verifier": {s.verifier},
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+"/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return signedOn{}, err

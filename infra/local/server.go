@@ -105,7 +105,9 @@ func (s *server) open(listener net.Listener) (err error) {
 		if err != nil {
 			return err
 		}
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+		listener = tls.NewListener(listener, &tls.Config{
+			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
+		})
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopping = stop

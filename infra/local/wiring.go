@@ -43,8 +43,9 @@ func (s *server) wire() ([]function, []event, error) {
 	}
 	events := embedded.Events{DB: s.db}
 	passwords := account.Passwords{
-		Credentials: embedded.Credentials{DB: s.db}, Adder: embedded.Credentials{DB: s.db}, Counters: embedded.Counters{DB: s.db},
-		Devices: embedded.Devices{DB: s.db}, Audit: events, Params: account.DefaultParams(), Now: s.now, Rand: s.random,
+		Credentials: embedded.Credentials{DB: s.db}, Adder: embedded.Credentials{DB: s.db},
+		Counters: embedded.Counters{DB: s.db}, Devices: embedded.Devices{DB: s.db}, Audit: events,
+		Params: account.DefaultParams(), Now: s.now, Rand: s.random,
 	}
 	types := embedded.LicenceTypes{DB: s.db}
 	taker := licence.TypeTaker{Types: types, Now: s.now, Rand: s.random}
@@ -52,8 +53,9 @@ func (s *server) wire() ([]function, []event, error) {
 		return nil, nil, err
 	}
 	organisations, err := s.seedAll(registry.SeedPorts{
-		Persons: embedded.Persons{DB: s.db}, Organisations: embedded.Organisations{DB: s.db}, Mandates: embedded.Mandates{DB: s.db},
-		Passwords: passwords, Clients: oidc.ClientTaker{Clients: embedded.Clients{DB: s.db}, Now: s.now, Rand: s.random},
+		Persons: embedded.Persons{DB: s.db}, Organisations: embedded.Organisations{DB: s.db},
+		Mandates: embedded.Mandates{DB: s.db}, Passwords: passwords,
+		Clients:      oidc.ClientTaker{Clients: embedded.Clients{DB: s.db}, Now: s.now, Rand: s.random},
 		LicenceTypes: taker, Now: s.now, Rand: s.random,
 	})
 	if err != nil {
@@ -62,7 +64,9 @@ func (s *server) wire() ([]function, []event, error) {
 	if err := s.enrol(ctx, organisations); err != nil {
 		return nil, nil, err
 	}
-	guard := access.Guard{Issuer: s.issuer, Keys: embedded.TokenKeys{Keys: s.keys}, Grants: embedded.Grants{DB: s.db}, Now: s.now}
+	guard := access.Guard{
+		Issuer: s.issuer, Keys: embedded.TokenKeys{Keys: s.keys}, Grants: embedded.Grants{DB: s.db}, Now: s.now,
+	}
 	trusted := embedded.Trust{DB: s.db, Authority: s.authority, Types: types}
 	stamps := s.stampPorts(guard, trusted, fonts)
 	licences, driven := s.licences(guard, seal.NewStamper(stamps), fonts)
@@ -80,20 +84,22 @@ func (s *server) identity(guard access.Guard, passwords account.Passwords, pairw
 			Issuer: s.issuer, Keys: guard.Keys,
 		})},
 		{Name: "oidc-authorize", Routes: oidc.AuthorizeRoutes, Handler: oidc.Authorize(oidc.AuthorizePorts{
-			Issuer: s.issuer, Clients: clients, Sessions: sessions, SessionSaver: sessions, Consents: embedded.Consents{DB: s.db},
-			Grants: grants, Persons: claims, Keys: guard.Keys, PairwiseKey: pairwise, Authenticate: passwords.Authenticate,
-			Now: s.now, Rand: s.random,
+			Issuer: s.issuer, Clients: clients, Sessions: sessions, SessionSaver: sessions,
+			Consents: embedded.Consents{DB: s.db}, Grants: grants, Persons: claims, Keys: guard.Keys, PairwiseKey: pairwise,
+			Authenticate: passwords.Authenticate,
+			Now:          s.now, Rand: s.random,
 		})},
 		{Name: "oidc-token", Routes: oidc.TokenRoutes, Handler: oidc.Token(oidc.TokenPorts{
 			Issuer: s.issuer, Clients: clients, Grants: grants, Codes: grants, Refresh: grants, Revoker: grants,
 			Replays: embedded.Replays{DB: s.db}, Keys: s.keys, PairwiseKey: pairwise, Now: s.now, Rand: s.random,
 		})},
 		{Name: "oidc-userinfo", Routes: oidc.UserInfoRoutes, Handler: oidc.UserInfo(oidc.UserInfoPorts{
-			Issuer: s.issuer, Keys: guard.Keys, LiveGrants: grants, Clients: clients, Persons: claims, PairwiseKey: pairwise, Now: s.now,
+			Issuer: s.issuer, Keys: guard.Keys, LiveGrants: grants, Clients: clients, Persons: claims, PairwiseKey: pairwise,
+			Now: s.now,
 		})},
 		{Name: "account", Routes: account.AccountRoutes, Handler: account.Account(account.AccountPorts{
-			Issuer: s.issuer, Access: guard, Sessions: sessions, People: claims, Names: claims, Events: embedded.Events{DB: s.db},
-			Rand: s.random,
+			Issuer: s.issuer, Access: guard, Sessions: sessions, People: claims, Names: claims,
+			Events: embedded.Events{DB: s.db}, Rand: s.random,
 		})},
 		{Name: "registry-manage", Routes: registry.ManageRoutes, Handler: registry.Manage(registry.ManagePorts{
 			Access: guard, Organisations: embedded.Organisations{DB: s.db}, Mandates: embedded.Mandates{DB: s.db}, Now: s.now,
@@ -106,8 +112,8 @@ func (s *server) stampPorts(guard access.Guard, trusted embedded.Trust, fonts *l
 	records, codes := embedded.Seals{DB: s.db}, embedded.SealCodes{DB: s.db}
 	return seal.StampPorts{
 		Access: guard, Records: records, ByCode: codes, ByOwner: records, Directory: embedded.SealDirectory{DB: s.db},
-		Mandates: embedded.Mandates{DB: s.db}, Orders: embedded.Orders{DB: s.db}, Audit: embedded.Events{DB: s.db}, Keys: s.keys,
-		Trust: trusted, Fonts: fonts, Now: s.now, Rand: s.random,
+		Mandates: embedded.Mandates{DB: s.db}, Orders: embedded.Orders{DB: s.db}, Audit: embedded.Events{DB: s.db},
+		Keys: s.keys, Trust: trusted, Fonts: fonts, Now: s.now, Rand: s.random,
 	}
 }
 
@@ -134,11 +140,11 @@ func (s *server) verification(guard access.Guard, trusted embedded.Trust) []func
 		{Name: "verify", Routes: verify.VerifyRoutes, Timeout: documentTimeout, Handler: verify.Verify(verify.VerifyPorts{
 			Access: guard, Trust: trusted, Seals: embedded.SealStatus{DB: s.db},
 			StatusLists: statusLists{
-				own: embedded.PublishedStatusLists{DB: s.db, Issuer: s.issuer}, out: outbound.New(statusListLimits(s.outboundHosts)),
-				log: s.log,
+				own: embedded.PublishedStatusLists{DB: s.db, Issuer: s.issuer},
+				out: outbound.New(statusListLimits(s.outboundHosts)), log: s.log,
 			},
-			Licences: embedded.LicenceRegister{DB: s.db}, ShowCodes: embedded.ShowCodes{DB: s.db}, Audit: embedded.Events{DB: s.db}, Pages: page.Verify{}, Now: s.now,
-			Rand: s.random,
+			Licences: embedded.LicenceRegister{DB: s.db}, ShowCodes: embedded.ShowCodes{DB: s.db},
+			Audit: embedded.Events{DB: s.db}, Pages: page.Verify{}, Now: s.now, Rand: s.random,
 		})},
 	}
 }

@@ -188,8 +188,8 @@ func connectable(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// special are the blocks of the IANA special-purpose registries (RFC 6890 and its updates) inside 0.0.0.0/0 and 2000::/3,
-// and multicast.
+// special are the blocks of the IANA special-purpose registries (RFC 6890 and its updates) inside 0.0.0.0/0 and
+// 2000::/3, and multicast.
 var special = [...]netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),       // this network
 	netip.MustParsePrefix("10.0.0.0/8"),      // private, RFC 1918

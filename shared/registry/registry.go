@@ -6,9 +6,9 @@
 //	                    └─ clients, licence types: handed on as they are to the services that know them
 //	GET /registry/organisations/{uscc}, /registry/mandates ── Manage ── who is this, for whom may I act
 //
-// A unified social credit code (统一社会信用代码) is that of GB 32100-2015, an identity number that of GB 11643-1999 where its
-// type is 111, a division a code of GB/T 2260. Codes are kept as they came: a wrong check character is a [Warning], since
-// such codes were issued in reality.
+// A unified social credit code (统一社会信用代码) is that of GB 32100-2015, an identity number that of GB 11643-1999
+// where its type is 111, a division a code of GB/T 2260. Codes are kept as they came: a wrong check character is a
+// [Warning], since such codes were issued in reality.
 //
 // It does not keep passwords (the seed hands them to a port), it does not serve persons to anybody, and it has no
 // address for changing records yet: they come from seed files.

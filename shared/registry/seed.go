@@ -259,5 +259,7 @@ func (p SeedPorts) event(action, object string) (audit.Event, error) {
 	if _, err := io.ReadFull(p.Rand, id); err != nil {
 		return audit.Event{}, fmt.Errorf("drawing an event identifier: %w", err)
 	}
-	return audit.Event{ID: hex.EncodeToString(id), Time: p.Now(), Action: action, Object: object, Channel: "event", Outcome: audit.Done}, nil
+	return audit.Event{
+		ID: hex.EncodeToString(id), Time: p.Now(), Action: action, Object: object, Channel: "event", Outcome: audit.Done,
+	}, nil
 }

@@ -111,7 +111,9 @@ func Trace(t *testing.T, open func(t *testing.T) (audit.Recorder, audit.Reader))
 }
 
 func event(id string, at time.Time, holder string) audit.Event {
-	return audit.Event{ID: id, Time: at, Action: "seal.stamp", Object: "seal/" + holder, Holder: holder, Outcome: audit.Done}
+	return audit.Event{
+		ID: id, Time: at, Action: "seal.stamp", Object: "seal/" + holder, Holder: holder, Outcome: audit.Done,
+	}
 }
 
 func record(t *testing.T, w audit.Recorder, e audit.Event) {
