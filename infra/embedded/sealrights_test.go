@@ -311,3 +311,32 @@ func TestRequestsThatCannotBecomeSealsAreRefused(t *testing.T) {
 		t.Errorf("a business seal: %s", w.Body)
 	}
 }
+
+func TestASealWhoseCertificateIsNotGoodStampsNothing(t *testing.T) {
+	for _, which := range []string{"SM2", "P-256", "period"} {
+		o := openOffice(t, t.TempDir())
+		s := o.activeSeal(t, "li", finance)
+		record, err := Seals{o.db}.Seal(t.Context(), s.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.stamp(t, "li", s.ID, o.ofd(t), testOrder)
+		want := "seal_certificate"
+		switch which {
+		case "period":
+			o.add(366 * 24 * time.Hour)
+			want = "seal_period"
+		default:
+			der := map[string][]byte{"SM2": record.Body.Chain[0], "P-256": record.Body.CompatChain[0]}[which]
+			if err := o.ca.Revoke(t.Context(), parse(t, der).Serial, cert.KeyCompromise, o.Now()); err != nil {
+				t.Fatal(err)
+			}
+			o.add(2 * time.Minute) // what was found good before is judged again
+		}
+		contentType, body := stampBody(t, o.ofd(t), testOrder)
+		w := o.call(t, "POST", "/seals/"+s.ID+"/stamps", o.bearer(t, "li", "console", "seal.stamp"), contentType, body, 409)
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %s, want %s", which, w.Body, want)
+		}
+	}
+}

@@ -149,31 +149,47 @@ var meanings = map[string]meaning{
 	StructureForged: says("文件结构使签名未能保护所显示的内容。", "The file is built so that the signature does not protect what is shown.").
 		then(refuseZH, refuseEN),
 
-	LicenceFormat:      says("不是可解读的电子证照凭证。", "It is no licence credential that can be read.").then(refuseZH, refuseEN),
-	LicenceIDMissing:   says("凭证中没有电子证照标识。", "The credential holds no licence identifier.").then(refuseZH, refuseEN),
-	LicenceIDStructure: says("电子证照标识不符合 GB/T 36904。", "The licence identifier breaks GB/T 36904.").then(refuseZH, refuseEN),
+	LicenceFormat: says("不是可解读的电子证照凭证。", "It is no licence credential that can be read.").
+		then(refuseZH, refuseEN),
+	LicenceIDMissing: says("凭证中没有电子证照标识。", "The credential holds no licence identifier.").
+		then(refuseZH, refuseEN),
+	LicenceIDStructure: says("电子证照标识不符合 GB/T 36904。", "The licence identifier breaks GB/T 36904.").
+		then(refuseZH, refuseEN),
 	LicenceIDCheck: says("电子证照标识的校验位与计算值不同。", "The check character of the identifier is not the computed one.").
 		then("部分系统签发过此类标识；请以登记信息为准。", "Some systems issued such identifiers; go by the register."),
-	LicenceIDWithheld:  says("持证人未出示电子证照标识。", "The holder did not disclose the identifier."),
-	LicenceIssuer:      says("签发者与其证书或标识不符。", "The issuer is not the one of the certificate or identifier.").then(refuseZH, refuseEN),
-	LicenceNoChain:     says("凭证未附签发者证书。", "The credential brings no certificate of its issuer.").then(refuseZH, refuseEN),
-	LicenceSignature:   says("签发者的签名不成立。", "The issuer's signature does not verify.").then(refuseZH, refuseEN),
-	LicenceDisclosure:  says("出示的信息项不是签发者签发的原样。", "What is disclosed is not what the issuer signed.").then(refuseZH, refuseEN),
-	LicenceNotYet:      says("证照尚未生效。", "The licence is not yet valid."),
-	LicenceExpired:     says("证照已过有效期。", "The licence has expired.").then("请持证人办理延续。", "The holder should have it renewed."),
-	LicenceRevoked:     says("证照已被撤销或注销。", "The licence has been revoked.").then("不要采信；可向签发机关核实原因。", "Do not rely on it; the issuer can tell why."),
-	LicenceSuspended:   says("证照处于暂扣状态。", "The licence is suspended.").then("目前不要采信；可稍后重试。", "Do not rely on it now; try again later."),
-	LicenceSuperseded:  says("证照已被新版本取代。", "The licence was superseded by a newer one.").then("请持证人出示最新版本。", "Ask the holder for the newest one."),
-	LicenceNoStatus:    says("该证照没有状态列表。", "The licence has no status list."),
-	LicenceStatus:      says("无法取得证照状态。", "The status of the licence could not be had.").then(laterZH, laterEN),
-	LicenceStatusList:  says("证照状态列表不可信。", "The status list cannot be trusted.").then(laterZH, laterEN),
-	LicenceNoKB:        says("未要求持证人证明持有密钥。", "No proof of the holder's key was asked for."),
-	LicenceKBUnchecked: says("附有持证人证明，但未说明所期望的受众和随机数，未予验证。", "There is a holder's proof, not verified since no audience and nonce were stated.").then("请在 expect 中给出 audience 与 nonce。", "State audience and nonce in expect."),
-	LicenceKB:          says("持证人证明不成立。", "The holder's proof does not hold.").then("请持证人重新出示。", "Ask the holder to present it again."),
-	LicenceUnknown:     says("查无此证照。", "No such licence is known here.").then("请核对输入。", "Check the input."),
-	LicenceExpectation: says("证照与所期望的内容不符。", "The licence is not what was expected.").then("请核对所办事项要求的证照。", "Check which licence the matter asks for."),
-	CodeSpent:          says("该亮证码已被使用。", "The code has been used already.").then("请持证人重新出示。", "Ask the holder to show a new one."),
-	CodeUnknown:        says("该亮证码不存在或已过期。", "There is no such code, or it has expired.").then("请持证人重新出示。", "Ask the holder to show a new one."),
+	LicenceIDWithheld: says("持证人未出示电子证照标识。", "The holder did not disclose the identifier."),
+	LicenceIssuer: says("签发者与其证书或标识不符。", "The issuer is not the one of the certificate or identifier.").
+		then(refuseZH, refuseEN),
+	LicenceNoChain: says("凭证未附签发者证书。", "The credential brings no certificate of its issuer.").
+		then(refuseZH, refuseEN),
+	LicenceSignature: says("签发者的签名不成立。", "The issuer's signature does not verify.").then(refuseZH, refuseEN),
+	LicenceDisclosure: says("出示的信息项不是签发者签发的原样。", "What is disclosed is not what the issuer signed.").
+		then(refuseZH, refuseEN),
+	LicenceNotYet: says("证照尚未生效。", "The licence is not yet valid."),
+	LicenceExpired: says("证照已过有效期。", "The licence has expired.").
+		then("请持证人办理延续。", "The holder should have it renewed."),
+	LicenceRevoked: says("证照已被撤销或注销。", "The licence has been revoked.").
+		then("不要采信；可向签发机关核实原因。", "Do not rely on it; the issuer can tell why."),
+	LicenceSuspended: says("证照处于暂扣状态。", "The licence is suspended.").
+		then("目前不要采信；可稍后重试。", "Do not rely on it now; try again later."),
+	LicenceSuperseded: says("证照已被新版本取代。", "The licence was superseded by a newer one.").
+		then("请持证人出示最新版本。", "Ask the holder for the newest one."),
+	LicenceNoStatus:   says("该证照没有状态列表。", "The licence has no status list."),
+	LicenceStatus:     says("无法取得证照状态。", "The status of the licence could not be had.").then(laterZH, laterEN),
+	LicenceStatusList: says("证照状态列表不可信。", "The status list cannot be trusted.").then(laterZH, laterEN),
+	LicenceNoKB:       says("未要求持证人证明持有密钥。", "No proof of the holder's key was asked for."),
+	LicenceKBUnchecked: says("附有持证人证明，因未说明受众和随机数而未验证。",
+		"There is a holder's proof, not verified for want of audience and nonce.").
+		then("请在 expect 中给出 audience 与 nonce。", "State audience and nonce in expect."),
+	LicenceKB: says("持证人证明不成立。", "The holder's proof does not hold.").
+		then("请持证人重新出示。", "Ask the holder to present it again."),
+	LicenceUnknown: says("查无此证照。", "No such licence is known here.").then("请核对输入。", "Check the input."),
+	LicenceExpectation: says("证照与所期望的内容不符。", "The licence is not what was expected.").
+		then("请核对所办事项要求的证照。", "Check which licence the matter asks for."),
+	CodeSpent: says("该亮证码已被使用。", "The code has been used already.").
+		then("请持证人重新出示。", "Ask the holder to show a new one."),
+	CodeUnknown: says("该亮证码不存在或已过期。", "There is no such code, or it has expired.").
+		then("请持证人重新出示。", "Ask the holder to show a new one."),
 	InputUnknown: says("无法识别输入的类型。", "It is not clear what the input is.").
 		then("请提交 PDF、OFD、证照标识、亮证码或凭证文本。", "Send a PDF, an OFD, an identifier, a code or a credential."),
 }

@@ -214,8 +214,8 @@ func (e *licence) issuerChain() finding {
 
 // issuerChain judges the certificate of who signed a credential or a status list.
 func issuerChain(t Trust, chain []*cert.Certificate, at, now time.Time) trust.Result {
-	return t.Anchors.Validate(trust.Request{Leaf: chain[0], Others: chain[1:], Purpose: trust.LicenceIssuer, At: at, Now: now,
-		KeyUsage: cert.DigitalSignature | cert.NonRepudiation, CRLs: t.CRLs})
+	return t.Anchors.Validate(trust.Request{Leaf: chain[0], Others: chain[1:], Purpose: trust.LicenceIssuer, At: at,
+		Now: now, KeyUsage: cert.DigitalSignature | cert.NonRepudiation, CRLs: t.CRLs})
 }
 
 // issuerIdentity holds three names of the issuer equal: the last part of iss, the certificate's organisation, and the
@@ -351,8 +351,8 @@ func (e *licence) statusList(compact, uri string, detail map[string]any) (status
 		detail["chain"] = r.Codes()
 		return refused(found(verdict.Unknown, LicenceStatusList, detail))
 	}
-	token, err := statuslist.Verify(compact, statuslist.Options{Key: chain[0].PublicKey, Algorithm: key.ES256, URI: uri, Now: e.Now,
-		Skew: skew})
+	token, err := statuslist.Verify(compact, statuslist.Options{Key: chain[0].PublicKey, Algorithm: key.ES256, URI: uri,
+		Now: e.Now, Skew: skew})
 	if err != nil {
 		return refused(statusBroken(err, detail))
 	}
@@ -424,8 +424,8 @@ func (e *licence) facts() *verdict.Licence {
 	if e.content.Text(ClaimHolderType) == string(ident.USCCType) {
 		mask = ident.MaskNone
 	}
-	l := &verdict.Licence{Identifier: e.idText, Name: e.content.Text(ClaimName), Holder: ident.Mask(mask, e.content.Text(ClaimHolder)),
-		ValidFrom: e.content.Text(ClaimValidFrom), ValidTo: e.content.Text(ClaimValidTo)}
+	l := &verdict.Licence{Identifier: e.idText, Name: e.content.Text(ClaimName),
+		Holder: ident.Mask(mask, e.content.Text(ClaimHolder)), ValidFrom: e.content.Text(ClaimValidFrom), ValidTo: e.content.Text(ClaimValidTo)}
 	if e.idErr == nil && e.idText != "" {
 		l.TypeCode, l.IssuerCode = e.id.TypeCode, e.id.Issuer
 	}

@@ -58,7 +58,7 @@ var ofdTable = []row[*ofdStamp]{
 	// the container: GB/T 33190-2016, chapter 18
 	{"stamp.property", both("签名与其在包内的位置一致。", "The stamp names its own place in the package."), (*ofdStamp).property},
 	{"seal.file", both("包内印章即签名中的印章。", "The seal file is the seal that was signed."), (*ofdStamp).sealFile},
-	{"stamp.geometry", both("印章显示的位置和大小如实。", "The seal is shown where and as large as it was stamped."), (*ofdStamp).geometry},
+	{"stamp.geometry", both("印章显示的位置和大小如实。", "The seal is shown as it was stamped."), (*ofdStamp).geometry},
 	// beyond the document: the register of seals
 	{"seal.status", both("签章时印章处于启用状态。", "The register says that the seal was in use."), (*ofdStamp).status},
 }
@@ -239,8 +239,8 @@ func (e *ofdStamp) algorithm() finding {
 	if e.stamp == nil {
 		return skipped()
 	}
-	detail := map[string]any{"stamp": e.stamp.SignatureAlgorithm.String(), "seal": e.stamp.Seal.SignatureAlgorithm.String(),
-		"signatureMethod": e.sig.Method, "checkMethod": e.sig.CheckMethod}
+	detail := map[string]any{"stamp": e.stamp.SignatureAlgorithm.String(),
+		"seal": e.stamp.Seal.SignatureAlgorithm.String(), "signatureMethod": e.sig.Method, "checkMethod": e.sig.CheckMethod}
 	if !e.stamp.SignatureAlgorithm.Equal(sm.OIDSM2WithSM3) || !e.stamp.Seal.SignatureAlgorithm.Equal(sm.OIDSM2WithSM3) ||
 		e.sig.Method != "" && e.sig.Method != sm.OIDSM2WithSM3.String() {
 		return fail(AlgorithmNotAllowed, detail)
@@ -327,7 +327,8 @@ func (e *ofdStamp) period() finding {
 		return skipped()
 	}
 	s := e.stamp.Seal
-	detail := map[string]any{"at": rfc3339(e.stamp.Time), "validFrom": rfc3339(s.ValidFrom), "validTo": rfc3339(s.ValidTo)}
+	detail := map[string]any{"at": rfc3339(e.stamp.Time), "validFrom": rfc3339(s.ValidFrom),
+		"validTo": rfc3339(s.ValidTo)}
 	if !s.ValidAt(e.stamp.Time) {
 		return fail(SealExpiredAtSigning, detail)
 	}
@@ -415,7 +416,8 @@ func (e *ofdStamp) sealFile() finding {
 	case e.sig.SealPath == "":
 		return found(verdict.NotApplicable, "", nil)
 	}
-	f, is := of(e.pkg.CheckSeal(e.sig, e.stamp.Seal.Raw), SealFileDiffers, ofd.SealMissing, ofd.SealDiffers, ofd.ImageLocUnchecked)
+	f, is := of(e.pkg.CheckSeal(e.sig, e.stamp.Seal.Raw), SealFileDiffers, ofd.SealMissing, ofd.SealDiffers,
+		ofd.ImageLocUnchecked)
 	if is {
 		return f
 	}
@@ -427,8 +429,8 @@ func (e *ofdStamp) geometry() finding {
 		return skipped()
 	}
 	p := e.stamp.Seal.Picture
-	f, is := of(e.pkg.CheckGeometry(e.sig, float64(p.Width), float64(p.Height)), StampDisplaced, ofd.NoStampAnnot, ofd.PageRef,
-		ofd.BoundaryMalformed, ofd.BoundaryOffPage, ofd.BoundaryPartlyOff, ofd.BoundarySize, ofd.ClipHidesSeal)
+	f, is := of(e.pkg.CheckGeometry(e.sig, float64(p.Width), float64(p.Height)), StampDisplaced, ofd.NoStampAnnot,
+		ofd.PageRef, ofd.BoundaryMalformed, ofd.BoundaryOffPage, ofd.BoundaryPartlyOff, ofd.BoundarySize, ofd.ClipHidesSeal)
 	if is {
 		return f
 	}

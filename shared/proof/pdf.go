@@ -41,12 +41,12 @@ var pdfTable = []row[*pdfSignature]{
 	{"signature.format", both("签名消息格式正确。", "The message in the signature is well formed."), (*pdfSignature).format},
 	{"signature.algorithm", both("密码算法在允许范围内。", "The algorithms are allowed."), (*pdfSignature).algorithm},
 	{"signature.digest", both("所签内容未被改动。", "What was signed was not changed."), (*pdfSignature).digest},
-	{"signature.certificate", both("签名指明了签名者证书。", "The signature names its signer's certificate."), (*pdfSignature).certificate},
+	{"signature.certificate", both("签名指明了签名者证书。", "The signature names its certificate."), (*pdfSignature).certificate},
 	{"signature.value", both("签名值正确。", "The signature value verifies."), (*pdfSignature).value},
 	{"signature.time", both("签名时间可能成立。", "The time of the signature is possible."), (*pdfSignature).time},
 	{"signer.chain", both("签名者证书可信。", "The signer's certificate is trusted."), (*pdfSignature).chain},
-	{"signature.coverage", both("签名保护整个文件或其签署时的全部内容。", "The signature covers the file as it was signed."), (*pdfSignature).coverage},
-	{"signature.changes", both("签名之后没有不允许的改动。", "Nothing was changed afterwards that is not allowed."), (*pdfSignature).changes},
+	{"signature.coverage", both("签名保护签署时的全部内容。", "It covers the file as it was signed."), (*pdfSignature).coverage},
+	{"signature.changes", both("签名之后没有不允许的改动。", "Nothing was changed that may not be."), (*pdfSignature).changes},
 	{"signature.timestamp", both("时间戳正确。", "The time stamp verifies."), (*pdfSignature).timestamp},
 	{"seal.kind", both("电子印章。", "An electronic seal."), (*pdfSignature).kind},
 	{"seal.status", both("签名时印章处于启用状态。", "The register says that the seal was in use."), (*pdfSignature).status},
@@ -256,8 +256,8 @@ func (e *pdfSignature) chain() finding {
 	if e.signer == nil {
 		return skipped()
 	}
-	r := e.trust.Anchors.Validate(trust.Request{Leaf: e.signer, Others: e.others, Purpose: trust.Document, At: e.field.Time, Now: e.now,
-		KeyUsage: cert.DigitalSignature | cert.NonRepudiation, CRLs: e.trust.CRLs})
+	r := e.trust.Anchors.Validate(trust.Request{Leaf: e.signer, Others: e.others, Purpose: trust.Document,
+		At: e.field.Time, Now: e.now, KeyUsage: cert.DigitalSignature | cert.NonRepudiation, CRLs: e.trust.CRLs})
 	return finding{checks: r.As("signer", e.field.Field)}
 }
 

@@ -142,7 +142,8 @@ func conclude(format string, input []byte, now time.Time, checks []verdict.Check
 }
 
 // Conclude makes the verdict of an input that no table knows: it has one check.
-func Conclude(format string, input []byte, now time.Time, id string, r verdict.Result, code string, detail map[string]any) verdict.Verdict {
+func Conclude(format string, input []byte, now time.Time, id string, r verdict.Result, code string,
+	detail map[string]any) verdict.Verdict {
 	c := verdict.Check{ID: id, Result: r, Code: code, Detail: detail}
 	explain(&c)
 	return conclude(format, input, now, []verdict.Check{c})

@@ -70,8 +70,8 @@ func (s *Stamper) checkCertificates(ctx context.Context, record Seal, at time.Ti
 		if err != nil {
 			return fmt.Errorf("reading the certificates of seal %s: %w", record.ID, err)
 		}
-		r := anchors.Validate(trust.Request{Leaf: certificates[0], Others: certificates[1:], Purpose: purpose, At: at, Now: at,
-			KeyUsage: cert.DigitalSignature | cert.NonRepudiation, CRLs: crls})
+		r := anchors.Validate(trust.Request{Leaf: certificates[0], Others: certificates[1:], Purpose: purpose, At: at,
+			Now: at, KeyUsage: cert.DigitalSignature | cert.NonRepudiation, CRLs: crls})
 		if r.Overall() != verdict.Valid {
 			return ErrCertificate.With(string(purpose) + ": " + strings.Join(r.Codes(), ", "))
 		}

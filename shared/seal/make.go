@@ -63,9 +63,8 @@ func Make(p MakePorts) http.Handler {
 	m := maker{MakePorts: p, rights: rights{p.Directory, p.Mandates}}
 	t, _ := transition(VerbMake)
 	mux := http.NewServeMux()
-	mux.Handle(MakeRoutes[0], p.Access.Require(t.Scope, func(w http.ResponseWriter, r *http.Request, c access.Caller) error {
-		return m.serve(w, r, c, t)
-	}))
+	serve := func(w http.ResponseWriter, r *http.Request, c access.Caller) error { return m.serve(w, r, c, t) }
+	mux.Handle(MakeRoutes[0], p.Access.Require(t.Scope, serve))
 	return mux
 }
 
@@ -110,7 +109,7 @@ func (m maker) serve(w http.ResponseWriter, r *http.Request, c access.Caller, t 
 }
 
 // ErrMaker is a maker that cannot make.
-var ErrMaker = problem.New(http.StatusConflict, "maker_uncertified", "The making unit has no certificate for making seals.")
+var ErrMaker = problem.New(http.StatusConflict, "maker_uncertified", "The making unit has no certificate for its work.")
 
 // make makes the body of s. The event begun is recorded before the maker's key is used.
 func (m maker) make(ctx context.Context, s Seal, makerCode string, at time.Time, begun audit.Event) (*Body, error) {

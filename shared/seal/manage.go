@@ -126,7 +126,7 @@ func status(s Seal, at time.Time) view {
 
 // The refusals of a request.
 var (
-	ErrKind  = problem.New(http.StatusBadRequest, "seal_kind", "The kind of seal, its line or its validity is not allowed.")
+	ErrKind  = problem.New(http.StatusBadRequest, "seal_kind", "The kind, line or validity of the seal is not allowed.")
 	ErrOwner = problem.New(http.StatusBadRequest, "organisation_unknown", "The organisation is not registered.")
 )
 
@@ -172,7 +172,8 @@ func (m manage) draft(ctx context.Context, in requestCommand) (Seal, error) {
 	switch {
 	case typeNumber[in.Kind] == 0:
 		return Seal{}, ErrKind.With("kind is statutory or business")
-	case in.Kind == Statutory && line > 0, in.Kind == Business && (line == 0 || line > 10 || strings.ContainsAny(in.Line, "\r\n\t")):
+	case in.Kind == Statutory && line > 0, in.Kind == Business && (line == 0 || line > 10),
+		strings.ContainsAny(in.Line, "\r\n\t"):
 		return Seal{}, ErrKind.With("a business seal has a line of 1 to 10 characters, a statutory seal none")
 	case in.Years < 1 || in.Years > 5:
 		return Seal{}, ErrKind.With("years is 1 to 5")
@@ -268,8 +269,8 @@ func (m manage) claim(ctx context.Context, s Seal) (string, error) {
 // signature is, so that "the state at T" compares like with like: a stamp in the second of an activation is good, one
 // in the second of a suspension or revocation is not.
 func change(c access.Caller, in command, at time.Time) Change {
-	return Change{At: at.Truncate(time.Second), Person: c.Person, Organisation: in.Organisation, Client: c.Client, Reason: in.Purpose.Text,
-		LegalBasis: in.Purpose.LegalBasis}
+	return Change{At: at.Truncate(time.Second), Person: c.Person, Organisation: in.Organisation, Client: c.Client,
+		Reason: in.Purpose.Text, LegalBasis: in.Purpose.LegalBasis}
 }
 
 // replace stores the next revision of a seal; one that another call has overtaken is a conflict.

@@ -23,7 +23,7 @@ import (
 var (
 	ErrNoPerson       = problem.New(http.StatusForbidden, "person_needed", "A person must do this, not a client alone.")
 	ErrNotMandated    = problem.New(http.StatusForbidden, "not_mandated", "The person has no mandate for this.")
-	ErrNotResponsible = problem.New(http.StatusForbidden, "not_responsible", "The organisation is not the one that does this.")
+	ErrNotResponsible = problem.New(http.StatusForbidden, "not_responsible", "Another organisation does this.")
 	ErrPurpose        = problem.New(http.StatusBadRequest, "purpose_missing", "The purpose must be stated.")
 )
 

@@ -233,7 +233,8 @@ type prepared struct {
 // stamp is one use of a seal, in the order of GM/T 0031-2014, section 6.2.2: rights, certificate, seal, document, order,
 // signature. After BeginOrder the order ends as done or failed; if the process dies between, it stays begun, and the
 // stamped document, if there is one, was seen by nobody.
-func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c access.Caller, in stampCommand, document []byte) ([]byte, Order, error) {
+func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c access.Caller, in stampCommand,
+	document []byte) ([]byte, Order, error) {
 	ids, err := newIDs(s.ports.Rand, 2)
 	if err != nil {
 		return nil, Order{}, err
@@ -246,8 +247,8 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 		return nil, Order{}, refuse(ctx, s.ports.Audit, e, err)
 	}
 	order := Order{ID: ids[1], Seal: record.ID, Code: record.Code, Format: p.format, Document: e.Digest, Signed: p.signed,
-		Place: in.Place, Purpose: in.Purpose, Person: c.Person, For: in.Organisation, Client: c.Client, At: at, State: OrderBegun,
-		Reference: in.reference}
+		Place: in.Place, Purpose: in.Purpose, Person: c.Person, For: in.Organisation, Client: c.Client, At: at,
+		State: OrderBegun, Reference: in.reference}
 	e.Outcome = audit.Begun
 	if err := s.ports.Orders.BeginOrder(ctx, order, e); err != nil {
 		return nil, Order{}, fmt.Errorf("recording an order: %w", err)
@@ -267,7 +268,8 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 }
 
 // prepare runs everything that can be refused.
-func (s *Stamper) prepare(ctx context.Context, record Seal, row Transition, c access.Caller, in stampCommand, document []byte, at time.Time) (prepared, error) {
+func (s *Stamper) prepare(ctx context.Context, record Seal, row Transition, c access.Caller, in stampCommand,
+	document []byte, at time.Time) (prepared, error) {
 	if err := s.rights.check(ctx, row, record, c, in.Organisation); err != nil {
 		return prepared{}, err
 	}

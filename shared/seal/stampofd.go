@@ -39,8 +39,8 @@ func prepareOFD(s Seal, in stampCommand, document []byte, at time.Time) (prepare
 		}
 	}
 	d := s.Body.Diameter
-	p, err := pkg.PrepareStamp(ofd.Stamp{Seal: s.Body.ESL, Provider: ofd.Provider{Name: VendorID}, Time: at, Protect: ofd.ContinueSign,
-		Placements: []ofd.Placement{{PageIndex: in.Place.Page - 1, X: in.Place.X - d/2, Y: in.Place.Y - d/2, W: d, H: d}}})
+	p, err := pkg.PrepareStamp(ofd.Stamp{Seal: s.Body.ESL, Provider: ofd.Provider{Name: VendorID}, Time: at,
+		Protect: ofd.ContinueSign, Placements: []ofd.Placement{{PageIndex: in.Place.Page - 1, X: in.Place.X - d/2, Y: in.Place.Y - d/2, W: d, H: d}}})
 	switch {
 	case errors.Is(err, ofd.ErrLocked):
 		return prepared{}, ErrLocked
@@ -51,7 +51,8 @@ func prepareOFD(s Seal, in stampCommand, document []byte, at time.Time) (prepare
 	case err != nil:
 		return prepared{}, fmt.Errorf("preparing the document: %w", err)
 	}
-	stamp, err := ses.PrepareStamp(ses.StampInfo{Seal: s.Body.ESL, Time: at, DataHash: p.Digest(), PropertyInfo: p.Path()}, s.Body.Chain[0])
+	info := ses.StampInfo{Seal: s.Body.ESL, Time: at, DataHash: p.Digest(), PropertyInfo: p.Path()}
+	stamp, err := ses.PrepareStamp(info, s.Body.Chain[0])
 	if err != nil {
 		return prepared{}, fmt.Errorf("preparing the stamp: %w", err)
 	}
@@ -103,8 +104,11 @@ func checkStampedOFD(stamped []byte, path string, value []byte) error {
 			continue
 		}
 		stamp, err := ses.ParseStamp(s.Value)
-		if err != nil || !bytes.Equal(s.Value, value) || !bytes.Equal(stamp.DataHash, s.Digest[:]) {
-			return fmt.Errorf("checking the stamped document: the stamp is not the one that was made: %w", err)
+		if err != nil {
+			return fmt.Errorf("checking the stamped document: %w", err)
+		}
+		if !bytes.Equal(s.Value, value) || !bytes.Equal(stamp.DataHash, s.Digest[:]) {
+			return errors.New("checking the stamped document: the stamp is not the one that was made")
 		}
 		picture := stamp.Seal.Picture
 		found := append(pkg.CheckReferences(s), pkg.CheckSeal(s, stamp.Seal.Raw)...)

@@ -45,8 +45,8 @@ func preparePDF(fonts *layout.Fonts, s Seal, in stampCommand, document []byte, a
 	if err != nil {
 		return prepared{}, fmt.Errorf("reading the certificate of seal %s: %w", s.ID, err)
 	}
-	message, err := cms.Prepare(cms.Request{Algorithm: key.ES256, Certificates: s.Body.CompatChain, Public: leaf.PublicKey,
-		ContentDigest: p.Digest(sha256.New())})
+	message, err := cms.Prepare(cms.Request{Algorithm: key.ES256, Certificates: s.Body.CompatChain,
+		Public: leaf.PublicKey, ContentDigest: p.Digest(sha256.New())})
 	if err != nil {
 		return prepared{}, fmt.Errorf("preparing the signature: %w", err)
 	}
@@ -94,8 +94,8 @@ func (s Seal) appearance(f *layout.Fonts) (layout.Page, error) {
 	if err != nil {
 		return layout.Page{}, fmt.Errorf("drawing the label: %w", err)
 	}
-	label, err := f.TextPath(layout.Text{X: (p.W - width) / 2, Y: p.H + labelHeight - 1.2, Size: size, Color: layout.Color{R: 120, G: 120, B: 120},
-		S: compatLabel})
+	label, err := f.TextPath(layout.Text{X: (p.W - width) / 2, Y: p.H + labelHeight - 1.2, Size: size,
+		Color: layout.Color{R: 120, G: 120, B: 120}, S: compatLabel})
 	if err != nil {
 		return layout.Page{}, fmt.Errorf("drawing the label: %w", err)
 	}

@@ -55,11 +55,13 @@ var Transitions = []Transition{
 	{VerbActivate, []State{Made}, Active, ByOwner, "seal.request", "seal.request", []Verb{VerbApprove, VerbMake}},
 	{VerbSuspend, []State{Active}, Suspended, ByAuthority, "seal.approve", "seal.approve", nil},
 	{VerbResume, []State{Suspended}, Active, ByAuthority, "seal.approve", "seal.approve", nil},
-	{VerbRevoke, []State{Made, Active, Suspended}, Revoked, ByAuthority, "seal.approve", "seal.approve", []Verb{VerbRequest}},
+	{VerbRevoke, []State{Made, Active, Suspended}, Revoked, ByAuthority, "seal.approve", "seal.approve",
+		[]Verb{VerbRequest}},
 }
 
 // use is the right to stamp: no transition, but the same rules.
-var use = Transition{Verb: "stamp", From: []State{Active}, To: Active, Party: ByOwner, Role: "seal.stamp", Scope: "seal.stamp"}
+var use = Transition{Verb: "stamp", From: []State{Active}, To: Active, Party: ByOwner, Role: "seal.stamp",
+	Scope: "seal.stamp"}
 
 // The refusals of the life cycle.
 var (

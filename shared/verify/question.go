@@ -32,7 +32,7 @@ type Question struct {
 	// issued or presented.
 	Input   string    `json:"input"`
 	Expect  Expect    `json:"expect"`
-	At      time.Time `json:"at,omitzero"` // when it must be valid; now, where left out. Documents are judged at their signing time.
+	At      time.Time `json:"at,omitzero"` // when it must be valid; now, where left out
 	Purpose Purpose   `json:"purpose"`
 
 	document []byte // instead of Input
@@ -140,6 +140,8 @@ func isJWS(text string) bool {
 	return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2
 }
 
+const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 // codeOf returns the shown code in a text: the text itself, or the last part of an address …/c/{code}; "" where there is
 // none.
 func codeOf(text string) string {
@@ -150,7 +152,7 @@ func codeOf(text string) string {
 		}
 		text = u.Path[i+len("/c/"):]
 	}
-	if len(text) < 20 || len(text) > 64 || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+	if len(text) < 20 || len(text) > 64 || strings.Trim(text, base64url) != "" {
 		return ""
 	}
 	return text
@@ -226,6 +228,11 @@ func readJSON(body io.Reader) (Question, error) {
 	return q, nil
 }
 
+// formLimits are the parts of a form and the bytes that each may have.
+var formLimits = map[string]int64{
+	"document": MaxDocument, "input": MaxText, "purpose": 4096, "itemCode": 4096, "caseNumber": 4096,
+}
+
 // readForm reads the form of the page: a file, or a text with a purpose.
 func readForm(r *http.Request) (Question, error) {
 	parts, err := r.MultipartReader()
@@ -243,9 +250,9 @@ func readForm(r *http.Request) (Question, error) {
 			return Question{}, unreadable(err)
 		}
 		name := part.FormName()
-		limit := map[string]int64{"document": MaxDocument, "input": MaxText, "purpose": 4096, "itemCode": 4096, "caseNumber": 4096}[name]
+		limit := formLimits[name]
 		if _, twice := fields[name]; limit == 0 || twice {
-			return Question{}, problem.BadRequest.With("the parts are document or input, purpose, itemCode and caseNumber, once each")
+			return Question{}, problem.BadRequest.With("the parts are document or input, purpose, itemCode, caseNumber; once each")
 		}
 		data, err := io.ReadAll(io.LimitReader(part, limit+1))
 		if err != nil {
@@ -269,7 +276,8 @@ func readForm(r *http.Request) (Question, error) {
 	if q.document == nil && q.Input == "" {
 		return Question{}, ErrNothing
 	}
-	q.Purpose = Purpose{Text: string(fields["purpose"]), ItemCode: string(fields["itemCode"]), CaseNumber: string(fields["caseNumber"])}
+	q.Purpose = Purpose{Text: string(fields["purpose"]), ItemCode: string(fields["itemCode"]),
+		CaseNumber: string(fields["caseNumber"])}
 	return q, nil
 }
 
