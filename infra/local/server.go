@@ -58,16 +58,19 @@ func start(c config, log *slog.Logger) (*server, error) {
 	return s, nil
 }
 
-// address derives the base URLs from where the server listens.
+// address derives the base URLs from where the server listens: "localhost" for the loopback and for every interface.
 func (s *server) address(a net.Addr) {
 	scheme := "http"
 	if s.tls {
 		scheme = "https"
 	}
-	_, port, _ := net.SplitHostPort(a.String()) // a TCP address has both
+	host, port, _ := net.SplitHostPort(a.String()) // a TCP address has both
 	s.base = scheme + "://localhost:" + port
 	if s.issuer = s.config.issuer; s.issuer == "" {
 		s.issuer = s.base
+	}
+	if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
+		s.base = scheme + "://" + net.JoinHostPort(host, port)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"html"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -191,7 +192,7 @@ func (p *person) open(address, name, password string) string {
 	return ""
 }
 
-var subject = regexp.MustCompile(`<code>sub</code></th><td><code>([^<]*)</code>`)
+var subject = regexp.MustCompile(`id="claim-sub"><code>([^<]*)</code>`)
 
 func TestASecondApplicationAsksForNoPassword(t *testing.T) {
 	s := startTest(t, config{})
@@ -252,6 +253,29 @@ func TestStartAnswersWhatIsWrong(t *testing.T) {
 	} {
 		if _, err := start(c, log); err == nil {
 			t.Errorf("%s: it starts", name)
+		}
+	}
+}
+
+func TestTheBaseIsWhereTheServerListens(t *testing.T) {
+	for address, want := range map[string][2]string{ // base, issuer
+		"127.0.0.1:8080": {"http://localhost:8080", "http://localhost:8080"},
+		"[::1]:8080":     {"http://localhost:8080", "http://localhost:8080"},
+		"0.0.0.0:80":     {"http://localhost:80", "http://localhost:80"},
+		"192.0.2.1:8080": {"http://192.0.2.1:8080", "http://localhost:8080"},
+	} {
+		a, err := net.ResolveTCPAddr("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s server
+		s.address(a)
+		if s.base != want[0] || s.issuer != want[1] {
+			t.Errorf("%s: base %s, issuer %s", address, s.base, s.issuer)
+		}
+		s.config.issuer = "https://yinxin.example.test"
+		if s.address(a); s.base != want[0] || s.issuer != "https://yinxin.example.test" {
+			t.Errorf("%s behind a front: base %s, issuer %s", address, s.base, s.issuer)
 		}
 	}
 }
