@@ -76,6 +76,12 @@ func Verify(pub *ecdsa.PublicKey, message, signature []byte) bool {
 	return err == nil && sm2.VerifyASN1(pub, e, signature)
 }
 
+// VerifyDigest tells whether signature, a DER SEQUENCE{r, s}, is that of e under pub, e as [Digest] returns it: for those
+// who hold no message, such as a module that is given digests. It is false for a key on another curve.
+func VerifyDigest(pub *ecdsa.PublicKey, e, signature []byte) bool {
+	return IsKey(pub) && len(e) == DigestSize && sm2.VerifyASN1(pub, e, signature)
+}
+
 // RawToDER turns the 64 bytes r‖s, as some vendors store a signature, into DER SEQUENCE{r, s}.
 func RawToDER(raw []byte) ([]byte, error) {
 	if len(raw) != 64 {

@@ -152,7 +152,7 @@ func TestKeysOfOtherCurvesAreNone(t *testing.T) {
 	if _, err := Digest(&p256.PublicKey, nil); !errors.Is(err, ErrNotSM2) {
 		t.Errorf("Digest = %v, want ErrNotSM2", err)
 	}
-	if Verify(&p256.PublicKey, nil, nil) {
+	if Verify(&p256.PublicKey, nil, nil) || VerifyDigest(&p256.PublicKey, make([]byte, DigestSize), nil) {
 		t.Error("Verify = true")
 	}
 }
@@ -177,8 +177,11 @@ func TestSignDigestSignsDigestsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	signature, err := SignDigest(rand.Reader, priv, e)
-	if err != nil || !Verify(&priv.PublicKey, []byte(message), signature) {
+	if err != nil || !Verify(&priv.PublicKey, []byte(message), signature) || !VerifyDigest(&priv.PublicKey, e, signature) {
 		t.Errorf("our own signature is refused: %v", err)
+	}
+	if plain := Sum3([]byte(message)); VerifyDigest(&priv.PublicKey, plain[:], signature) || VerifyDigest(&priv.PublicKey, e[1:], signature) {
+		t.Error("the signature is good for another digest")
 	}
 }
 
