@@ -286,11 +286,11 @@ func (u Use) shown() page.Use {
 	case u.Organisation != "":
 		row.Who, row.Through = u.Organisation, client
 	case u.Own:
-		row.Who, row.Through = "本人 You", client
+		row.Own, row.Through = true, client
 	default:
 		row.Who = client
 	}
-	if row.Who == "" {
+	if row.Who == "" && !row.Own {
 		row.Who = "—"
 	}
 	return row

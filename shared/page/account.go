@@ -1,6 +1,9 @@
 package page
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Account is a person's own first page.
 type Account struct {
@@ -21,13 +24,13 @@ type Actor struct {
 // Page lays out the account.
 func (a Account) Page() Page {
 	var b strings.Builder
-	b.WriteString(string(`<p><span class="who">` + Escape(a.Name) + `</span> <code>` + Escape(a.ID) + `</code></p>
-<p><a href="` + Escape(a.Address) + `">` + Both("谁查看过我的信息", "Who looked at my data") + `</a></p>`))
+	b.WriteString(string(`<p><span class="who">` + Escape(a.Name) + `</span> <span class="note">` + Both("用户名", "user name") + `</span> ` +
+		code(a.ID) + `</p>
+<p><a class="call" href="` + Escape(a.Address) + `">` + Both("谁查看过我的信息", "Who looked at my data") + `</a></p>`))
 	if len(a.Acts) > 0 {
 		b.WriteString(string(`<h2>` + Both("可代表的单位", "Organisations you act for") + `</h2><ul>`))
 		for _, o := range a.Acts {
-			b.WriteString(string(`<li><span class="who">` + Escape(o.Name) + `</span> <code>` + Escape(o.Code) +
-				`</code><br><span class="note">` + Escape(strings.Join(o.Roles, " · ")) + `</span></li>`))
+			b.WriteString(string(`<li><span class="who">` + Escape(o.Name) + `</span> ` + code(o.Code) + `<br>` + roles(o.Roles) + `</li>`))
 		}
 		b.WriteString(`</ul>`)
 	}
@@ -55,7 +58,8 @@ type Use struct {
 	MachineTime string // RFC 3339
 	ActZH       string
 	ActEN       string
-	Who         string // organisation or application
+	Who         string // organisation or application; empty where Own
+	Own         bool   // the reader did it
 	Through     string // the application, where Who is an organisation
 	Purpose     string
 	LegalBasis  string
@@ -68,21 +72,21 @@ type Use struct {
 // Page lays out one table per ledger.
 func (u Usage) Page() Page {
 	var b strings.Builder
-	b.WriteString(string(`<p>` + Both("每一次查看和使用都在这里：谁、何时、为何、哪个办件。",
-		"Every look and every use is here: who, when, why, and for which case.") + ` <a href="/account">` + Both("返回", "Back") + `</a></p>`))
-	for _, l := range u.Ledgers {
+	b.WriteString(string(`<p>` + Lines("每一次查看和使用都在这里：谁、何时、为何、哪个办件。",
+		"Every look and every use is here: who, when, why, and for which case.") + `</p>
+<p><a href="/account">` + Both("返回我的账户", "Back to my account") + `</a></p>`))
+	heads := []words{{"时间", "When"}, {"谁", "Who"}, {"做了什么", "What"}, {"用途", "Why"}, {"办件编号", "Case number"}}
+	for i, l := range u.Ledgers {
 		b.WriteString(string(`<h2>` + Escape(l.Holder) + `</h2>`))
 		if len(l.Uses) == 0 {
 			b.WriteString(string(`<p class="note">` + Both("暂无记录。", "Nothing yet.") + `</p>`))
 			continue
 		}
-		b.WriteString(string(`<div class="scroll"><table><thead><tr><th scope="col">` + Both("时间", "When") +
-			`</th><th scope="col">` + Both("谁", "Who") + `</th><th scope="col">` + Both("做了什么", "What") +
-			`</th><th scope="col">` + Both("用途", "Why") + `</th><th scope="col">` + Both("办件编号", "Case number") + `</th></tr></thead><tbody>`))
+		var rows [][]HTML
 		for _, use := range l.Uses {
-			b.WriteString(string(use.row()))
+			rows = append(rows, use.row())
 		}
-		b.WriteString(`</tbody></table></div>`)
+		table(&b, "ledger-"+strconv.Itoa(i+1), heads, rows)
 		if l.More {
 			b.WriteString(string(`<p class="note">` + Both("更早的记录未显示。", "Older entries are not shown.") + `</p>`))
 		}
@@ -90,22 +94,30 @@ func (u Usage) Page() Page {
 	return Page{TitleZH: "使用记录", TitleEN: "Who looked at my data", Body: HTML(b.String()), Wide: true}
 }
 
-func (u Use) row() HTML {
-	row := `<tr><td><time datetime="` + Escape(u.MachineTime) + `">` + Escape(u.Time) + `</time></td><td><span class="who">` + Escape(u.Who) + `</span>`
+func (u Use) row() []HTML {
+	who := `<span class="who">` + Escape(u.Who) + `</span>`
+	if u.Own {
+		who = `<span class="who">` + Both("本人", "You") + `</span>`
+	}
 	if u.Through != "" {
-		row += `<br><span class="note">` + Escape(u.Through) + `</span>`
+		who += `<br><span class="note">` + Escape(u.Through) + `</span>`
 	}
-	row += `</td><td>` + Both(u.ActZH, u.ActEN)
+	what := Both(u.ActZH, u.ActEN)
 	if u.Refused {
-		row += ` <span class="note">` + Both("（未成功）", "(refused)") + `</span>`
+		what += ` <span class="note">` + Both("（未成功）", "(refused)") + `</span>`
 	}
-	row += `<br><code>` + Escape(u.Object) + `</code></td><td>` + Escape(u.Purpose)
+	if u.Object != "" {
+		what += `<br><span class="note">` + code(u.Object) + `</span>`
+	}
+	why := Escape(u.Purpose)
 	if u.LegalBasis != "" {
-		row += `<br><span class="note">` + Escape(u.LegalBasis) + `</span>`
+		why += `<br><span class="note">` + Escape(u.LegalBasis) + `</span>`
 	}
-	row += `</td><td><code>` + Escape(u.CaseNumber) + `</code>`
+	matter := code(u.CaseNumber)
 	if u.ItemCode != "" {
-		row += `<br><span class="note">` + Both("事项编码", "Item code") + ` <code>` + Escape(u.ItemCode) + `</code></span>`
+		matter += `<br><span class="note">` + Both("事项编码", "Item code") + ` ` + code(u.ItemCode) + `</span>`
 	}
-	return row + `</td></tr>`
+	return []HTML{
+		`<time datetime="` + Escape(u.MachineTime) + `">` + Escape(u.Time) + `</time>`, who, what, why, matter,
+	}
 }

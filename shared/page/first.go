@@ -51,48 +51,51 @@ func (f First) Page() Page {
 			b.WriteString(string(p))
 		}
 	}
-	add(`<p class="alert" role="note">`, Both("开发密钥：此处的密钥、人员、机构和密码都是示例，签出的任何东西都没有效力。",
+	add(`<p class="notice" role="note">`, Lines("开发密钥：此处的密钥、人员、机构和密码都是示例，签出的任何东西都没有效力。",
 		"Development keys: keys, people, agencies and passwords here are samples, and nothing that is signed here has any effect."), `</p>
-<p>`, Both("统一身份认证、统一电子印章、统一电子证照：一个进程里的全部服务。",
-		"Unified sign-on, electronic seals and electronic licences: every service in one process."),
-		` <span class="note">issuer <code>`, Escape(f.Issuer), `</code></span></p>
-<h2>`, Both("从这里开始", "Begin here"), `</h2><ul>`)
+<p>`, Lines("统一身份认证、统一电子印章、统一电子证照：一个进程里的全部服务。",
+		"Unified sign-on, electronic seals and electronic licences: every service in one process."), `</p>
+<p class="note">`, Both("签发者", "Issuer"), ` `, code(f.Issuer), `</p>
+<h2>`, Both("从这里开始", "Begin here"), `</h2><ul class="begin">`)
 	for _, l := range append(f.Apps[:len(f.Apps):len(f.Apps)], f.Links...) {
-		add(`<li><a href="`, Escape(l.Address), `">`, Both(l.ZH, l.EN), `</a><br><span class="note">`, Both(l.NoteZH, l.NoteEN), `</span></li>`)
+		add(`<li><a class="call" href="`, Escape(l.Address), `">`, Both(l.ZH, l.EN), `</a><span class="note">`, Lines(l.NoteZH, l.NoteEN), `</span></li>`)
 	}
 	add(`</ul>
-<h2>`, Both("人员", "People"), `</h2><div class="scroll"><table id="people"><thead><tr><th scope="col">`, Both("姓名", "Name"), `</th><th scope="col">`,
-		Both("用户名", "User name"), `</th><th scope="col">`, Both("示例密码", "Sample password"), `</th><th scope="col">`, Both("可代表的单位", "Acts for"),
-		`</th></tr></thead><tbody>`)
+<h2>`, Both("人员", "People"), `</h2>`)
+	var rows [][]HTML
 	for _, p := range f.People {
-		add(`<tr><td>`, Escape(p.Name), `</td><td><code>`, Escape(p.ID), `</code></td><td><code>`, Escape(p.Password), `</code></td><td>`)
+		var acts HTML
 		for i, a := range p.Acts {
 			if i > 0 {
-				add(`<br>`)
+				acts += `<br>`
 			}
-			add(Escape(a.Name), ` <span class="note">`, Escape(strings.Join(a.Roles, " · ")), `</span>`)
+			acts += Escape(a.Name) + ` ` + roles(a.Roles)
 		}
-		add(`</td></tr>`)
+		rows = append(rows, []HTML{Escape(p.Name), code(p.ID), code(p.Password), acts})
 	}
-	add(`</tbody></table></div>
-<h2>`, Both("机构", "Organisations"), `</h2><div class="scroll"><table id="organisations"><thead><tr><th scope="col">`, Both("名称", "Name"),
-		`</th><th scope="col">`, Both("统一社会信用代码", "Unified social credit code"), `</th><th scope="col">`, Both("职责", "Duties"), `</th></tr></thead><tbody>`)
+	table(&b, "people", []words{{"姓名", "Name"}, {"用户名", "User name"}, {"示例密码", "Sample password"}, {"可代表的单位", "Acts for"}}, rows)
+	add(`<h2>`, Both("机构", "Organisations"), `</h2>`)
+	rows = nil
 	for _, o := range f.Organisations {
-		add(`<tr><td>`, Escape(o.Name), `</td><td><code>`, Escape(o.Code), `</code></td><td>`, Escape(strings.Join(o.Duties, " · ")), `</td></tr>`)
+		rows = append(rows, []HTML{Escape(o.Name), code(o.Code), roles(o.Duties)})
 	}
-	add(`</tbody></table></div>
-<h2>`, Both("应用", "Applications"), `</h2><div class="scroll"><table id="clients"><thead><tr><th scope="col">`, Both("名称", "Name"),
-		`</th><th scope="col">client_id</th><th scope="col">client_secret</th><th scope="col">scope</th></tr></thead><tbody>`)
+	table(&b, "organisations", []words{{"名称", "Name"}, {"统一社会信用代码", "Unified social credit code"}, {"职责", "Duties"}}, rows)
+	add(`<h2>`, Both("应用", "Applications"), `</h2>`)
+	rows = nil
 	for _, c := range f.Clients {
-		add(`<tr><td>`, Escape(c.Name), `</td><td><code>`, Escape(c.ID), `</code></td><td><code>`, Escape(c.Secret), `</code></td><td><code>`,
-			Escape(c.Scope), `</code></td></tr>`)
+		rows = append(rows, []HTML{Escape(c.Name), code(c.ID), code(c.Secret), code(c.Scope)})
 	}
-	add(`</tbody></table></div>`)
-	return Page{
-		TitleZH: "印信 · 本地运行", TitleEN: "Yinxin, running locally", Body: HTML(b.String()), Wide: true,
-		Style: `table{min-width:44rem}`, // on a phone they scroll
-	}
+	table(&b, "clients", []words{
+		{"名称", "Name"}, {"应用标识", "client_id"}, {"应用密钥", "client_secret"}, {"授权范围", "scope"},
+	}, rows)
+	return Page{TitleZH: "印信 · 本地运行", TitleEN: "Yinxin, running locally", Body: HTML(b.String()), Wide: true, Style: firstStyle}
 }
+
+const firstStyle = `
+.begin{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:.8rem}
+.begin li{margin:0;padding:.8rem 1rem;border:1px solid var(--line);border-radius:.5rem}
+.begin .call{margin-bottom:.3rem}
+`
 
 // App is the page of a demonstration application, the other side of a sign-on.
 type App struct {
@@ -113,19 +116,19 @@ func (a App) Page() Page {
 			b.WriteString(string(p))
 		}
 	}
-	add(`<p><span class="who">`, Escape(a.Name), `</span> <span class="note">`, Both("演示应用", "demonstration application"), `</span></p>`)
+	add(`<p><span class="who">`, Escape(a.Name), `</span></p>`)
 	if a.Wrong != "" {
-		add(`<p class="alert" role="alert">`, Both("登录未完成：", "The sign-on did not complete:"), ` <code>`, Escape(a.Wrong), `</code></p>`)
+		add(`<p class="alert" role="alert">`, Both("登录未完成：", "The sign-on did not complete:"), ` `, code(a.Wrong), `</p>`)
 	}
 	if !a.SignedOn {
-		add(`<p><a id="sign-on" href="`, Escape(a.Path), `/start">`, Both("统一身份认证登录", "Sign on"), `</a></p>`)
+		add(`<p><a id="sign-on" class="call" href="`, Escape(a.Path), `/start">`, Both("统一身份认证登录", "Sign on"), `</a></p>`)
 	} else {
 		add(`<p>`, Both("您好，", "Hello,"), ` <span class="who" id="name">`, Escape(a.Greeting), `</span></p>
-<h2>`, Both("本应用得知的内容", "What this application learned"), `</h2><div class="scroll"><table id="claims"><tbody>`)
+<h2>`, Both("本应用得知的内容", "What this application learned"), `</h2><dl id="claims">`)
 		for _, c := range a.Claims {
-			add(`<tr><th scope="row"><code>`, Escape(c.Name), `</code></th><td><code>`, Escape(c.Value), `</code></td></tr>`)
+			add(`<dt>`, code(c.Name), `</dt><dd id="claim-`, Escape(c.Name), `">`, code(c.Value), `</dd>`)
 		}
-		add(`</tbody></table></div>
+		add(`</dl>
 <form method="post" action="`, Escape(a.Path), `/sign-out"><div class="buttons"><button type="submit" class="second" id="sign-out">`,
 			Both("退出登录", "Sign out"), `</button></div></form>`)
 	}

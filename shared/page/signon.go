@@ -28,7 +28,7 @@ type Field struct{ Name, Value string }
 func (l Login) Page() Page {
 	var b strings.Builder
 	if l.Client != "" {
-		b.WriteString(string(`<p>` + Both("登录后继续前往：", "Sign in to continue to:") + ` <span class="who">` + Escape(l.Client) + `</span></p>`))
+		b.WriteString(string(`<p>` + Both("登录后继续前往", "Sign in to continue to") + `<br><span class="who">` + Escape(l.Client) + `</span></p>`))
 	}
 	describedBy := HTML("")
 	if text := l.Problem.text(); text != "" {
@@ -47,7 +47,7 @@ func (l Login) Page() Page {
 <input type="password" id="password" name="password" autocomplete="current-password" maxlength="512" required` + passwordFocus + describedBy + `>
 <div class="buttons"><button type="submit" id="submit">` + Both("登录", "Sign in") + `</button></div>
 </form>
-<p class="note">` + Both("一次登录，各应用通用。请核对地址栏中的网址，不要在其他网站输入密码。",
+<p class="note">` + Lines("一次登录，各应用通用。请核对地址栏中的网址，不要在其他网站输入密码。",
 		"Signed in once, signed in everywhere. Check the address above; never type this password on another site.") + `</p>`))
 	return Page{TitleZH: "登录", TitleEN: "Sign in", Body: HTML(b.String()), FormTargets: l.Targets}
 }
@@ -55,11 +55,11 @@ func (l Login) Page() Page {
 func (p LoginProblem) text() HTML {
 	switch p {
 	case LoginWrong:
-		return Both("用户名或密码不正确。", "The user name or the password is not right.")
+		return Lines("用户名或密码不正确。", "The user name or the password is not right.")
 	case LoginThrottled:
-		return Both("尝试次数过多，请稍后再试。", "Too many attempts. Please try again later.")
+		return Lines("尝试次数过多，请稍后再试。", "Too many attempts. Please try again later.")
 	case LoginStale:
-		return Both("页面已过期，请重新登录。", "This page was out of date. Please sign in again.")
+		return Lines("页面已过期，请重新登录。", "This page was out of date. Please sign in again.")
 	default:
 		return ""
 	}
@@ -81,19 +81,19 @@ type Ask struct{ ZH, EN string }
 // Page lays out the form with the buttons allow and deny.
 func (c Consent) Page() Page {
 	var b strings.Builder
-	b.WriteString(string(`<p><span class="who">` + Escape(c.Client) + `</span> ` + Both("请求：", "asks to:") + `</p><ul>`))
+	b.WriteString(string(`<p><span class="who">` + Escape(c.Client) + `</span> ` + Both("请求", "asks to") + `</p><ul>`))
 	for _, a := range c.Asked {
-		b.WriteString(string(`<li>` + Both(a.ZH, a.EN) + `</li>`))
+		b.WriteString(string(`<li>` + Lines(a.ZH, a.EN) + `</li>`))
 	}
 	b.WriteString(string(`</ul>
-<p class="note">` + Both("当前用户：", "Signed in as:") + ` <span class="who">` + Escape(c.Person) + `</span><br>` +
-		Both("返回地址：", "Answer goes to:") + ` <code>` + Escape(c.Host) + `</code></p>
+<dl><dt>` + Both("当前用户", "Signed in as") + `</dt><dd class="who">` + Escape(c.Person) + `</dd>
+<dt>` + Both("返回地址", "Answer goes to") + `</dt><dd>` + code(c.Host) + `</dd></dl>
 <form method="post" action="/consent">` + "\n"))
 	writeHidden(&b, c.Hidden)
 	b.WriteString(string(`<div class="buttons"><button type="submit" id="allow" name="decision" value="allow">` + Both("同意", "Allow") + `</button>
 <button type="submit" class="second" id="deny" name="decision" value="deny">` + Both("拒绝", "Deny") + `</button></div>
 </form>
-<p class="note">` + Both("该应用只得到上面所列内容，看到的用户标识仅用于该应用。",
+<p class="note">` + Lines("该应用只得到上面所列内容，看到的用户标识仅用于该应用。",
 		"The application gets only what is listed, and an identifier of you that no other application sees.") + `</p>`))
 	return Page{TitleZH: "授权确认", TitleEN: "Allow access", Body: HTML(b.String()), FormTargets: c.Targets}
 }
@@ -108,7 +108,8 @@ type Logout struct {
 // Page lays out the form with the buttons submit and deny.
 func (l Logout) Page() Page {
 	var b strings.Builder
-	b.WriteString(string(`<p>` + Both("是否退出登录？", "Do you want to sign out?") + ` <span class="who">` + Escape(l.Person) + `</span></p>
+	b.WriteString(string(`<p>` + Lines("是否退出登录？", "Do you want to sign out?") + `</p>
+<p><span class="who">` + Escape(l.Person) + `</span></p>
 <form method="post" action="/end-session">` + "\n"))
 	writeHidden(&b, l.Hidden)
 	b.WriteString(string(`<div class="buttons"><button type="submit" id="submit" name="decision" value="allow">` + Both("退出登录", "Sign out") + `</button>
@@ -132,7 +133,7 @@ func (m Message) Page() Page {
 	if m.Alert {
 		open = `<p class="alert" role="alert">`
 	}
-	body := open + Both(m.ZH, m.EN) + `</p>`
+	body := open + Lines(m.ZH, m.EN) + `</p>`
 	if m.Code != "" {
 		body += `<p class="note"><code id="error">` + Escape(m.Code) + `</code> ` + Escape(m.Detail) + `</p>`
 	}

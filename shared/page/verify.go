@@ -1,8 +1,10 @@
 package page
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,35 +14,39 @@ import (
 // Verify shows the pages of verification: it is the Pages port of shared/verify.
 type Verify struct{}
 
-// VerifyForm answers with the page on which a person drops a file or types what stands on a licence. The form works
-// without script; the script only lets a file be dropped anywhere on its field and sent at once.
+// VerifyForm answers with the page on which a person drops a file or types what stands on a licence. The forms work
+// without script; the script only sends a dropped file at once.
 func (Verify) VerifyForm(w http.ResponseWriter) {
-	Write(w, http.StatusOK, Page{TitleZH: "验证文件和证照", TitleEN: "Verify a document or a licence", Wide: true,
-		Body:  `<p>` + Both("放入一份盖章的 PDF 或 OFD，或输入电子证照标识、亮证码，逐项查看结论与原因。", "Drop a stamped PDF or OFD, or type a licence identifier or code, and read the outcome check by check.") + `</p>` + verifyForm(),
+	Write(w, http.StatusOK, Page{TitleZH: "验证文件和证照", TitleEN: "Verify a document or a licence",
+		Body: `<p>` + Lines("放入一份盖章的 PDF 或 OFD，或输入电子证照标识、亮证码，逐项查看结论与原因。",
+			"Drop a stamped PDF or OFD, or type a licence identifier or code, and read the outcome check by check.") + `</p>` + verifyForms(),
 		Style: verifyStyle, Script: verifyScript})
 }
 
 // VerifyRefused answers with the page again, and why the request could not be read.
 func (Verify) VerifyRefused(w http.ResponseWriter, status int, zh, en string) {
-	Write(w, status, Page{TitleZH: "验证文件和证照", TitleEN: "Verify a document or a licence", Wide: true,
-		Body: `<p class="alert" role="alert">` + Both(zh, en) + `</p>` + verifyForm(), Style: verifyStyle, Script: verifyScript})
+	Write(w, status, Page{TitleZH: "验证文件和证照", TitleEN: "Verify a document or a licence",
+		Body: `<p class="alert" role="alert" id="problem">` + Lines(zh, en) + `</p>` + verifyForms(), Style: verifyStyle, Script: verifyScript})
 }
 
-// VerifyResult answers with a verdict: first what it is and why, then every check.
+// VerifyResult answers with a verdict: what it is and why, who stamped or issued, then every check.
 func (Verify) VerifyResult(w http.ResponseWriter, v verdict.Verdict) {
 	var b strings.Builder
 	word := verdictWords[v.Overall]
-	b.WriteString(string(`<p class="verdict ` + Escape(string(v.Overall)) + `" id="verdict" data-verdict="` + Escape(string(v.Overall)) +
-		`" role="status"><strong>` + Both(word.ZH, word.EN) + `</strong></p>
-<p id="summary">` + Both(v.Summary.ZH, v.Summary.EN) + `</p>
+	b.WriteString(string(`<section class="verdict ` + Escape(string(v.Overall)) + `" id="verdict" data-verdict="` + Escape(string(v.Overall)) +
+		`" role="status"><p class="outcome"><span class="sign" aria-hidden="true">` + Escape(verdictSigns[v.Overall]) + `</span> <strong>` +
+		Both(word.ZH, word.EN) + `</strong></p>
+<p id="summary">` + Lines(v.Summary.ZH, v.Summary.EN) + `</p></section>
 `))
+	writeReasons(&b, v.Checks)
 	writeLicence(&b, v.Licence)
 	writeSeals(&b, v.Seals)
-	writeChecks(&b, v.Checks)
-	b.WriteString(string(`<p class="note">` + Both("文件摘要", "Digest of the input") + ` <code>sha256:` + Escape(v.Digest) + `</code> · ` +
-		Both("检查时间", "Checked at") + ` ` + moment(v.CheckedAt) + `</p>
-<h2>` + Both("再验证一份", "Verify another") + `</h2>` + verifyForm()))
-	Write(w, http.StatusOK, Page{TitleZH: "验证结果", TitleEN: "Result of the verification", Wide: true, Body: HTML(b.String()),
+	writeChecks(&b, v)
+	b.WriteString("<dl>\n")
+	fact(&b, "检查时间", "Checked at", moment(v.CheckedAt))
+	fact(&b, "文件摘要", "Digest of the input", `<code>sha256:`+Escape(v.Digest)+`</code>`)
+	b.WriteString(string("</dl>\n" + `<h2>` + Both("再验证一份", "Verify another") + `</h2>` + verifyForms()))
+	Write(w, http.StatusOK, Page{TitleZH: "验证结果：" + word.ZH, TitleEN: "Result: " + word.EN, Wide: true, Body: HTML(b.String()),
 		Style: verifyStyle, Script: verifyScript})
 }
 
@@ -50,7 +56,8 @@ var (
 		verdict.Invalid:       {ZH: "无效", EN: "Invalid"},
 		verdict.Indeterminate: {ZH: "无法确定", EN: "Indeterminate"},
 	}
-	resultWords = map[verdict.Result]verdict.Text{
+	verdictSigns = map[verdict.Overall]string{verdict.Valid: "✓", verdict.Invalid: "✗", verdict.Indeterminate: "?"}
+	resultWords  = map[verdict.Result]verdict.Text{
 		verdict.Pass:          {ZH: "通过", EN: "pass"},
 		verdict.Warn:          {ZH: "注意", EN: "note"},
 		verdict.Fail:          {ZH: "不通过", EN: "fail"},
@@ -75,11 +82,14 @@ var (
 	}
 )
 
+// beijing is the zone of the pages: China has one.
+var beijing = time.FixedZone("UTC+8", 8*60*60)
+
 func moment(t time.Time) HTML {
 	if t.IsZero() {
 		return ""
 	}
-	return `<time datetime="` + Escape(t.UTC().Format(time.RFC3339)) + `">` + Escape(t.UTC().Format("2006-01-02 15:04:05")) + ` UTC</time>`
+	return `<time datetime="` + Escape(t.UTC().Format(time.RFC3339)) + `">` + Escape(t.In(beijing).Format("2006-01-02 15:04:05 UTC+8")) + `</time>`
 }
 
 // fact is one line of a definition list; an empty value writes nothing.
@@ -121,98 +131,184 @@ func writeSeals(b *strings.Builder, seals []verdict.Seal) {
 	b.WriteString(string(`<h2>` + Both("签章", "Stamps and signatures") + "</h2>\n"))
 	for _, s := range seals {
 		word, kind := verdictWords[s.Verdict], kindWords[s.Kind]
-		b.WriteString(string(`<section class="seal"><h3>` + Escape(s.Subject) + ` <span class="tag ` + Escape(string(s.Verdict)) + `">` +
+		b.WriteString(string(`<section class="seal"><h3>` + Escape(sealName(s)) + ` <span class="tag ` + Escape(string(s.Verdict)) + `">` +
 			Both(word.ZH, word.EN) + "</span></h3>\n<dl>\n"))
 		fact(b, "种类", "Kind", Both(kind.ZH, kind.EN))
-		fact(b, "印章", "Seal", Escape(strings.TrimSpace(s.Name+" "+s.ID)))
-		fact(b, "所有单位", "Owner", Escape(strings.TrimSpace(s.Owner+" "+s.OwnerCode)))
+		fact(b, "印章", "Seal", join(Escape(s.Name), code(s.ID)))
+		fact(b, "所有单位", "Owner", join(Escape(s.Owner), code(s.OwnerCode)))
 		if !s.SignedAt.IsZero() {
-			note := Both("（签章者声称）", "(claimed by the signer)")
+			note := Both("签章者声称", "claimed by the signer")
 			if s.TimeSource != "claimed" {
-				note = Both("（时间戳证明）", "(proven by a time stamp)")
+				note = Both("时间戳证明", "proven by a time stamp")
 			}
-			fact(b, "签章时间", "Signed at", moment(s.SignedAt)+" "+note)
+			fact(b, "签章时间", "Signed at", moment(s.SignedAt)+` <span class="note">`+note+`</span>`)
 		}
 		if s.Coverage != "" {
 			fact(b, "保护范围", "Protects", worded(coverageWords, s.Coverage))
 		}
+		fact(b, "文件中的编号", "Number in the document", code(s.Subject))
 		b.WriteString("</dl></section>\n")
 	}
 }
 
-func writeChecks(b *strings.Builder, checks []verdict.Check) {
-	b.WriteString(string(`<h2>` + Both("逐项检查", "Check by check") + `</h2>
-<div class="scroll"><table id="checks"><thead><tr><th scope="col">` + Both("结果", "Result") + `</th><th scope="col">` + Both("检查", "Check") +
-		`</th><th scope="col">` + Both("说明", "What was found") + "</th></tr></thead><tbody>\n"))
-	for _, c := range checks {
-		word := resultWords[c.Result]
-		b.WriteString(string(`<tr class="` + Escape(string(c.Result)) + `"><td><span class="tag ` + Escape(string(c.Result)) + `">` + Both(word.ZH, word.EN) +
-			`</span></td><td><code>` + Escape(c.ID) + `</code>`))
-		if c.Subject != "" {
-			b.WriteString(string(`<br><span class="note">` + Escape(c.Subject) + `</span>`))
-		}
-		b.WriteString(string(`</td><td>` + Both(c.Text.ZH, c.Text.EN)))
-		if c.Code != "" {
-			b.WriteString(string(`<br><code>` + Escape(c.Code) + `</code>`))
-		}
-		if c.Next != nil {
-			b.WriteString(string(`<br><span class="next">` + Both(c.Next.ZH, c.Next.EN) + `</span>`))
-		}
-		if len(c.Detail) > 0 {
-			if detail, err := json.MarshalIndent(c.Detail, "", "  "); err == nil {
-				b.WriteString(string(`<details><summary>` + Both("依据", "Evidence") + `</summary><pre>` + Escape(string(detail)) + `</pre></details>`))
-			}
-		}
-		b.WriteString("</td></tr>\n")
+// sealName is what people call a signature: the seal, its owner, or else its number in the document.
+func sealName(s verdict.Seal) string { return cmp.Or(s.Name, s.Owner, s.Subject) }
+
+func join(a, b HTML) HTML {
+	if a == "" || b == "" {
+		return a + b
 	}
-	b.WriteString("</tbody></table></div>\n")
+	return a + " " + b
 }
 
-func verifyForm() HTML {
-	return `<form method="post" action="/verify" enctype="multipart/form-data" id="verify">
-<div id="drop"><label for="document">` + Both("文件（PDF、OFD 或凭证文本）", "File (PDF, OFD or credential)") + `</label>
-<input type="file" id="document" name="document" accept=".pdf,.ofd,.jwt,.txt,application/pdf,application/ofd"></div>
+// writeReasons says first what is wrong, each thing once; the table of checks says it again where it was found.
+func writeReasons(b *strings.Builder, checks []verdict.Check) {
+	seen := map[string]bool{}
+	for _, c := range checks {
+		reason := c.Code + c.Text.ZH
+		if c.Result != verdict.Fail || seen[reason] {
+			continue
+		}
+		if len(seen) == 0 {
+			b.WriteString(string(`<h2>` + Both("原因", "Why") + `</h2><ul id="reasons">`))
+		}
+		seen[reason] = true
+		b.WriteString(string(`<li>` + Lines(c.Text.ZH, c.Text.EN)))
+		if c.Next != nil {
+			b.WriteString(string(`<span class="next">` + Lines(c.Next.ZH, c.Next.EN) + `</span>`))
+		}
+		b.WriteString(string(`<span class="note">` + code(c.Code) + `</span></li>`))
+	}
+	if len(seen) > 0 {
+		b.WriteString("</ul>\n")
+	}
+}
+
+// writeChecks writes every check, by what it is about: the whole, then each signature. A group that has nothing to say
+// but "pass" is closed, and opens without script.
+func writeChecks(b *strings.Builder, v verdict.Verdict) {
+	b.WriteString(string(`<h2>` + Both("逐项检查", "Check by check") + `</h2>` + "\n" + `<div id="checks">` + "\n"))
+	var subjects []string
+	groups := map[string][]verdict.Check{}
+	for _, c := range v.Checks {
+		if groups[c.Subject] == nil {
+			subjects = append(subjects, c.Subject)
+		}
+		groups[c.Subject] = append(groups[c.Subject], c)
+	}
+	for _, subject := range subjects {
+		name := Both("整体", "The whole")
+		for _, s := range v.Seals {
+			if s.Subject == subject && subject != "" {
+				name = join(Escape(sealName(s)), code(subject))
+			}
+		}
+		writeGroup(b, name, groups[subject])
+	}
+	b.WriteString("</div>\n")
+}
+
+func writeGroup(b *strings.Builder, name HTML, checks []verdict.Check) {
+	open, counts := HTML(""), HTML("")
+	for _, r := range [...]verdict.Result{verdict.Fail, verdict.Unknown, verdict.Skipped, verdict.Warn, verdict.Pass, verdict.NotApplicable} {
+		n := 0
+		for _, c := range checks {
+			if c.Result == r {
+				n++
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		if r != verdict.Pass && r != verdict.NotApplicable {
+			open = ` open`
+		}
+		word := resultWords[r]
+		counts += ` <span class="tag ` + Escape(string(r)) + `">` + Escape(strconv.Itoa(n)) + ` ` + Both(word.ZH, word.EN) + `</span>`
+	}
+	b.WriteString(string(`<details class="group"` + open + `><summary><span class="who">` + name + `</span>` + counts + "</summary>\n<ul>\n"))
+	for _, c := range checks {
+		writeCheck(b, c)
+	}
+	b.WriteString("</ul></details>\n")
+}
+
+func writeCheck(b *strings.Builder, c verdict.Check) {
+	word := resultWords[c.Result]
+	b.WriteString(string(`<li class="check"><div><span class="tag ` + Escape(string(c.Result)) + `">` + Both(word.ZH, word.EN) + `</span></div><div>` +
+		Lines(c.Text.ZH, c.Text.EN)))
+	if c.Next != nil && c.Result != verdict.Pass {
+		b.WriteString(string(`<span class="next">` + Lines(c.Next.ZH, c.Next.EN) + `</span>`))
+	}
+	b.WriteString(string(`<span class="note">` + join(code(c.ID), code(c.Code)) + `</span>`))
+	if len(c.Detail) > 0 {
+		if detail, err := json.MarshalIndent(c.Detail, "", "  "); err == nil {
+			b.WriteString(string(`<details><summary>` + Both("依据", "Evidence") + `</summary><pre>` + Escape(string(detail)) + `</pre></details>`))
+		}
+	}
+	b.WriteString("</div></li>\n")
+}
+
+// verifyForms are two forms, so that nobody wonders which of the fields counts.
+func verifyForms() HTML {
+	return `<form method="post" action="/verify" enctype="multipart/form-data" id="by-file">
+<label for="document">` + Both("文件（PDF、OFD 或凭证文本）", "File (PDF, OFD or credential)") + `</label>
+<input type="file" id="document" name="document" required accept=".pdf,.ofd,.jwt,.sd-jwt,.txt,application/pdf,application/ofd" aria-describedby="drop">
+<p class="note" id="drop">` + Lines("选择文件，或把文件拖到框中；文件只用于本次验证，不保存。",
+		"Choose a file or drop it into the box. It is used for this verification alone and not kept.") + `</p>
+<div class="buttons"><button type="submit" id="submit">` + Both("验证文件", "Verify the file") + `</button></div>
+</form>
+<form method="post" action="/verify" enctype="multipart/form-data" id="by-text">
 <label for="input">` + Both("或者：电子证照标识、亮证码、凭证", "Or: licence identifier, code or credential") + `</label>
-<input type="text" id="input" name="input" autocomplete="off" spellcheck="false">
-<label for="purpose">` + Both("查验事由（查询证照时必填，持证人可见）", "Purpose (needed to look up a licence; its holder sees it)") + `</label>
-<input type="text" id="purpose" name="purpose" maxlength="200" autocomplete="off">
-<div class="buttons"><button type="submit" id="submit">` + Both("验证", "Verify") + `</button></div>
+<input type="text" id="input" name="input" required autocomplete="off" autocapitalize="none" spellcheck="false">
+<label for="purpose">` + Both("查验事由", "Purpose") + `</label>
+<input type="text" id="purpose" name="purpose" maxlength="200" autocomplete="off" aria-describedby="why">
+<p class="note" id="why">` + Lines("查询证照或使用亮证码时必填，持证人可以看到。", "Needed to look up a licence or to use a code; the holder sees it.") + `</p>
+<div class="buttons"><button type="submit" id="look-up">` + Both("查验证照", "Verify the licence") + `</button></div>
 </form>
 `
 }
 
 const verifyStyle = `
-dl{display:grid;grid-template-columns:minmax(9rem,max-content) 1fr;gap:.25rem 1rem;margin:.5rem 0}
-dt{color:var(--soft)}
-dd{margin:0;overflow-wrap:anywhere}
-h3{font-size:1rem;margin:.9rem 0 .3rem}
-.seal{border:1px solid var(--line);border-radius:.4rem;padding:.1rem .9rem .5rem;margin:.6rem 0}
-.verdict{font-size:1.5rem;padding:.7rem 1rem;border-radius:.5rem;border:2px solid var(--soft)}
-.verdict.valid{border-color:var(--good);color:var(--good)}
-.verdict.invalid{border-color:var(--seal);color:var(--seal)}
-.verdict.indeterminate{border-color:var(--warn);color:var(--warn)}
-.verdict .en{color:inherit}
-.tag{display:inline-block;padding:0 .5rem;border:1px solid var(--soft);border-radius:1rem;font-size:.85rem;white-space:nowrap}
-.tag .en{color:inherit}
+.seal,.group{border:1px solid var(--line);border-radius:.5rem;padding:.9rem 1.1rem;margin:.8rem 0}
+.seal dl{margin-bottom:0}
+.verdict{padding:1rem 1.2rem;border-radius:.5rem;border:2px solid var(--soft)}
+.verdict p{margin:0}
+.verdict .outcome{font-size:1.6rem;line-height:1.3;margin-bottom:.4rem;color:var(--soft)}
+.verdict.valid{border-color:var(--good);background:var(--good-wash)}
+.verdict.valid .outcome{color:var(--good)}
+.verdict.invalid{border-color:var(--seal);background:var(--seal-wash)}
+.verdict.invalid .outcome{color:var(--seal)}
+.verdict.indeterminate{border-color:var(--warn);background:var(--warn-wash)}
+.verdict.indeterminate .outcome{color:var(--warn)}
+.outcome .en,.tag .en,.next .en{color:inherit}
+.tag{display:inline-block;padding:0 .55rem;border:1px solid var(--soft);border-radius:1rem;font-size:.85rem;font-weight:400;color:var(--soft);white-space:nowrap}
 .tag.pass,.tag.valid{border-color:var(--good);color:var(--good)}
 .tag.fail,.tag.invalid{border-color:var(--seal);color:var(--seal)}
-.tag.warn,.tag.indeterminate{border-color:var(--warn);color:var(--warn)}
-.next{color:var(--warn)}
-#checks td:nth-child(2) code{white-space:nowrap;overflow-wrap:normal}
-pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.82rem;margin:.3rem 0}
-#drop{border:2px dashed var(--line);border-radius:.5rem;padding:.2rem 1rem 1rem}
-#drop.over{border-color:var(--act)}
-input[type=file]{font:inherit;color:inherit;max-width:100%}
+.tag.warn,.tag.indeterminate,.tag.skipped{border-color:var(--warn);color:var(--warn)}
+.next{display:block;color:var(--warn)}
+summary{cursor:pointer;min-height:1.6rem}
+.group>summary .tag{margin-left:.3rem}
+.group ul{list-style:none;margin:.6rem 0 0;padding:0}
+.check{display:grid;grid-template-columns:9.5rem minmax(0,1fr);gap:.2rem .8rem;margin:0;padding:.6rem 0;border-top:1px solid var(--line)}
+.check .note{display:block}
+form+form{margin-top:2.2rem;padding-top:.8rem;border-top:1px solid var(--line)}
+.wide form{max-width:32rem}
+input[type=file]{display:block;width:100%;padding:1.6rem 1rem;font:inherit;color:inherit;border:2px dashed var(--soft);border-radius:.5rem;cursor:pointer}
+input[type=file].over{border-style:solid;border-color:var(--act)}
+input::file-selector-button{min-height:2.6rem;margin-right:.8rem;padding:.3rem 1rem;font:inherit;font-weight:600;color:var(--act);background:transparent;border:1px solid var(--act);border-radius:.35rem;cursor:pointer}
+@media (max-width:48rem){.check{grid-template-columns:minmax(0,1fr)}}
 `
 
 const verifyScript = `
 (function(){
-var form=document.getElementById("verify"),drop=document.getElementById("drop"),file=document.getElementById("document");
-if(!form||!drop||!file)return;
-function over(e){e.preventDefault();drop.classList.add("over")}
-function out(){drop.classList.remove("over")}
-drop.addEventListener("dragover",over);
-drop.addEventListener("dragleave",out);
-drop.addEventListener("drop",function(e){e.preventDefault();out();if(e.dataTransfer.files.length===1){file.files=e.dataTransfer.files;form.requestSubmit()}});
+var file=document.getElementById("document");
+if(!file)return;
+function over(){file.classList.add("over")}
+function out(){file.classList.remove("over")}
+file.addEventListener("dragenter",over);
+file.addEventListener("dragover",over);
+file.addEventListener("dragleave",out);
+file.addEventListener("drop",function(e){e.preventDefault();out();if(e.dataTransfer.files.length===1){file.files=e.dataTransfer.files;file.form.requestSubmit()}});
 })();
 `
