@@ -17,6 +17,7 @@ var libraries = []struct {
 	tests   bool // whether tests may import it anywhere, as a foreign judge
 }{
 	{"github.com/aws/aws-sdk-go-v2", []string{"infra/aws"}, false},
+	{"github.com/aws/smithy-go", []string{"infra/aws"}, false},
 	{"github.com/aws/aws-lambda-go", []string{"infra/gateway", "infra/aws", "infra/e2e", "functions"}, false},
 	{"github.com/lestrrat-go/jwx", []string{"shared/jose"}, true},
 	{"github.com/emmansun/gmsm", []string{"shared/sm"}, true},
