@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/verdict"
 	"github.com/yinxin/yinxin/shared/verify"
@@ -46,7 +47,7 @@ func BenchmarkVerifyService(b *testing.B) {
 	seal := u.activeSeal(b, "li", finance)
 	l := u.issued(b)
 	credential := u.read(b, l.ID, "worker", "licence.show", "application/dc+sd-jwt").Body.String()
-	question, err := json.Marshal(verify.Question{Input: credential, Purpose: verify.Purpose{Text: "查验(示例)"}})
+	question, err := json.Marshal(verify.Question{Input: credential, Purpose: audit.Purpose{Text: "查验(示例)"}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -470,7 +470,7 @@ func (w *world) checkCredential(t *testing.T, l *licence.Licence, credential str
 	if err := publish(t.Context(), l.List); err != nil {
 		t.Fatal(err)
 	}
-	question, err := json.Marshal(verify.Question{Input: credential, Purpose: verify.Purpose{Text: "查验(示例)"}})
+	question, err := json.Marshal(verify.Question{Input: credential, Purpose: audit.Purpose{Text: "查验(示例)"}})
 	if err != nil {
 		t.Fatal(err)
 	}

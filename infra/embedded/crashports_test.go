@@ -151,5 +151,5 @@ type faceStamper struct{ stamper *seal.Stamper }
 
 func (p faceStamper) StampFace(ctx context.Context, o licence.FaceOrder) ([]byte, error) {
 	return p.stamper.StampFace(ctx, seal.FaceOrder{Reference: o.ID, Organisation: o.Organisation, Person: o.Person, Client: o.Client,
-		Channel: o.Channel, Purpose: seal.Purpose(o.Purpose), Place: seal.Place(o.Place)}, o.Document)
+		Channel: o.Channel, Purpose: o.Purpose, Place: seal.Place(o.Place)}, o.Document)
 }

@@ -53,7 +53,7 @@ type faceStamper struct{ *seal.Stamper }
 
 func (s faceStamper) StampFace(ctx context.Context, o licence.FaceOrder) ([]byte, error) {
 	return s.Stamper.StampFace(ctx, seal.FaceOrder{Reference: o.ID, Organisation: o.Organisation, Person: o.Person, Client: o.Client,
-		Channel: o.Channel, Purpose: seal.Purpose(o.Purpose), Place: seal.Place(o.Place)}, o.Document)
+		Channel: o.Channel, Purpose: o.Purpose, Place: seal.Place(o.Place)}, o.Document)
 }
 
 func openBureau(t testing.TB, dir string) *bureau {

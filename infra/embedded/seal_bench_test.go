@@ -3,6 +3,7 @@ package embedded
 import (
 	"testing"
 
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/key/keytest"
 	"github.com/yinxin/yinxin/shared/proof"
@@ -15,7 +16,7 @@ func BenchmarkStamp(b *testing.B) {
 	o := openOffice(b, b.TempDir())
 	o.activeSeal(b, "li", finance)
 	stamper := seal.NewStamper(o.ports)
-	order := seal.FaceOrder{Organisation: finance, Person: "li", Client: "bench", Purpose: seal.Purpose{Text: "示例"},
+	order := seal.FaceOrder{Organisation: finance, Person: "li", Client: "bench", Purpose: audit.Purpose{Text: "示例"},
 		Place: seal.Place{Page: 1, X: 140, Y: 230}}
 	o.mandate(b, "li", finance, "licence.issue")
 	for _, c := range []struct {

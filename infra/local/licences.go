@@ -65,7 +65,7 @@ var _ licence.FaceStamper = faceStamper{}
 func (f faceStamper) StampFace(ctx context.Context, o licence.FaceOrder) ([]byte, error) {
 	return f.seals.StampFace(ctx, seal.FaceOrder{
 		Reference: "licence/" + o.LicenceID, Organisation: o.Organisation, Person: o.Person, Client: o.Client,
-		Channel: o.Channel, Purpose: seal.Purpose(o.Purpose), Place: seal.Place(o.Place),
+		Channel: o.Channel, Purpose: o.Purpose, Place: seal.Place(o.Place),
 	}, o.Document)
 }
 

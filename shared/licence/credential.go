@@ -88,11 +88,11 @@ func (p CredentialPorts) read(w http.ResponseWriter, r *http.Request, c access.C
 	if err != nil {
 		return err
 	}
-	id, err := newID(p.Rand)
+	id, err := audit.NewID(p.Rand)
 	if err != nil {
 		return err
 	}
-	e := trace(c, l, "licence.read", basis.organisation, Purpose{Text: basis.purpose}, p.Now().UTC(), id)
+	e := trace(c, l, "licence.read", basis.organisation, audit.Purpose{Text: basis.purpose}, p.Now().UTC(), id)
 	if err := p.Audit.Record(ctx, e); err != nil {
 		return fmt.Errorf("recording a reading: %w", err)
 	}
@@ -102,7 +102,7 @@ func (p CredentialPorts) read(w http.ResponseWriter, r *http.Request, c access.C
 		if err != nil {
 			return fmt.Errorf("reading the type of a licence: %w", err)
 		}
-		return writeJSON(w, http.StatusOK, show(l, t))
+		return problem.WriteJSON(w, http.StatusOK, show(l, t))
 	}
 	w.Header().Set("Content-Type", media)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

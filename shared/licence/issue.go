@@ -69,7 +69,7 @@ type draftCommand struct {
 	Fields       map[string]string `json:"fields"`
 	ValidFrom    string            `json:"validFrom,omitempty"` // 2006-01-02; today
 	ValidTo      string            `json:"validTo,omitempty"`   // 2006-01-02; by the rule of the type
-	Purpose      Purpose           `json:"purpose"`
+	Purpose      audit.Purpose     `json:"purpose"`
 }
 
 type holderCommand struct {
@@ -80,9 +80,9 @@ type holderCommand struct {
 
 // verbCommand is the JSON body of the verbs.
 type verbCommand struct {
-	Organisation string  `json:"organisation"` // code of the issuing agency
-	Reason       string  `json:"reason,omitempty"`
-	Purpose      Purpose `json:"purpose"`
+	Organisation string        `json:"organisation"` // code of the issuing agency
+	Reason       string        `json:"reason,omitempty"`
+	Purpose      audit.Purpose `json:"purpose"`
 }
 
 // view is what the agency and the holder see of a record. The credential and the faces have media types of their own.
@@ -139,11 +139,11 @@ var (
 // draft serves POST /licences.
 func (i issuing) draft(w http.ResponseWriter, r *http.Request, c access.Caller) error {
 	ctx := r.Context()
-	in, body, err := readJSON[draftCommand](w, r)
+	in, body, err := problem.ReadJSON[draftCommand](w, r)
 	if err != nil {
 		return err
 	}
-	if err := in.Purpose.check(); err != nil {
+	if err := in.Purpose.Check(); err != nil {
 		return err
 	}
 	key, err := idempotencyKey(r, c)
@@ -152,11 +152,11 @@ func (i issuing) draft(w http.ResponseWriter, r *http.Request, c access.Caller) 
 	}
 	id := key
 	if id == "" {
-		if id, err = newID(i.Rand); err != nil {
+		if id, err = audit.NewID(i.Rand); err != nil {
 			return err
 		}
 	}
-	eventID, err := newID(i.Rand)
+	eventID, err := audit.NewID(i.Rand)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (i issuing) draft(w http.ResponseWriter, r *http.Request, c access.Caller) 
 	e := trace(c, l, "licence.draft", in.Organisation, in.Purpose, at, eventID)
 	t, err := i.authorise(ctx, c, in.Organisation, in.Type)
 	if err != nil {
-		return refuse(ctx, i.Audit, e, err)
+		return audit.Refuse(ctx, i.Audit, e, err)
 	}
 	if key != "" {
 		first, err := i.again(ctx, l)
@@ -177,7 +177,7 @@ func (i issuing) draft(w http.ResponseWriter, r *http.Request, c access.Caller) 
 		}
 	}
 	if l, err = i.fill(ctx, l, t, in, at); err != nil {
-		return refuse(ctx, i.Audit, e, err)
+		return audit.Refuse(ctx, i.Audit, e, err)
 	}
 	row := Transitions[0]
 	l = row.apply(l, row.To, Change{At: at, Person: c.Person, Organisation: in.Organisation, Client: c.Client, Key: key})
@@ -195,7 +195,7 @@ func (i issuing) draft(w http.ResponseWriter, r *http.Request, c access.Caller) 
 
 func (i issuing) created(w http.ResponseWriter, l Licence, t Definition) error {
 	w.Header().Set("Location", "/licences/"+l.ID)
-	return writeJSON(w, http.StatusCreated, show(l, t))
+	return problem.WriteJSON(w, http.StatusCreated, show(l, t))
 }
 
 // again returns the licence that the same request made before.
@@ -248,7 +248,7 @@ func (i issuing) fill(ctx context.Context, l Licence, t Definition, in draftComm
 	if err != nil {
 		return l, fmt.Errorf("finding the holder: %w", err)
 	}
-	if l.Number == "" || !printable(l.Number, 60) {
+	if l.Number == "" || !audit.Printable(l.Number, 60) {
 		return l, ErrField.With("number has 1 to 60 characters")
 	}
 	if l.Fields, err = t.checkFields(in.Fields); err != nil {
@@ -279,7 +279,7 @@ func (t Definition) checkFields(in map[string]string) (map[string]string, error)
 			continue
 		case value == "":
 			return nil, ErrField.With(f.Key + " is missing")
-		case !printable(value, f.MaxLength):
+		case !audit.Printable(value, f.MaxLength):
 			return nil, ErrField.With(f.Key + " is longer than " + strconv.Itoa(f.MaxLength) + " characters or holds control characters")
 		}
 		out[f.Key] = value
@@ -326,11 +326,11 @@ func (i issuing) verb(w http.ResponseWriter, r *http.Request, c access.Caller) e
 	if !known || row.Verb == VerbDraft {
 		return ErrVerbUnknown
 	}
-	in, _, err := readJSON[verbCommand](w, r)
+	in, _, err := problem.ReadJSON[verbCommand](w, r)
 	if err != nil {
 		return err
 	}
-	if err := in.Purpose.check(); err != nil {
+	if err := in.Purpose.Check(); err != nil {
 		return err
 	}
 	key, err := idempotencyKey(r, c)
@@ -341,7 +341,7 @@ func (i issuing) verb(w http.ResponseWriter, r *http.Request, c access.Caller) e
 	if err != nil {
 		return err
 	}
-	eventID, err := newID(i.Rand)
+	eventID, err := audit.NewID(i.Rand)
 	if err != nil {
 		return err
 	}
@@ -350,10 +350,10 @@ func (i issuing) verb(w http.ResponseWriter, r *http.Request, c access.Caller) e
 	t, err := i.allow(ctx, row, l, c, in)
 	done := key != "" && l.doneUnder(row, key)
 	if err != nil && !(done && errors.Is(err, ErrState)) {
-		return refuse(ctx, i.Audit, e, err)
+		return audit.Refuse(ctx, i.Audit, e, err)
 	}
 	if done {
-		return writeJSON(w, http.StatusOK, show(l, t))
+		return problem.WriteJSON(w, http.StatusOK, show(l, t))
 	}
 	change := Change{At: at, Person: c.Person, Organisation: in.Organisation, Client: c.Client, Reason: in.Reason,
 		LegalBasis: in.Purpose.LegalBasis, Key: key}
@@ -373,7 +373,7 @@ func (i issuing) verb(w http.ResponseWriter, r *http.Request, c access.Caller) e
 		}
 		return fmt.Errorf("doing %s to licence %s: %w", row.Verb, l.ID, err)
 	}
-	return writeJSON(w, http.StatusOK, show(l, t))
+	return problem.WriteJSON(w, http.StatusOK, show(l, t))
 }
 
 // allow runs the rules of a row: the agency's own licence, the mandate, grounds, the state.
@@ -387,7 +387,7 @@ func (i issuing) allow(ctx context.Context, row Transition, l Licence, c access.
 		return Definition{}, err
 	case row.Grounds && strings.TrimSpace(in.Reason) == "":
 		return Definition{}, ErrReason
-	case !printable(in.Reason, 200):
+	case !audit.Printable(in.Reason, 200):
 		return Definition{}, ErrReason.With("a reason has at most 200 characters and no control characters")
 	case row.Grounds && strings.TrimSpace(in.Purpose.LegalBasis) == "":
 		return Definition{}, ErrLegalBasis
@@ -414,11 +414,11 @@ func (l Licence) doneUnder(row Transition, key string) bool {
 // nobody is shown as a licence; the next call goes on with the same identifier and the same place, and records an event
 // of its own before it signs again. After 5 there are faces that no record names. Two calls at one time meet in 3: one
 // of them gets [ErrChanged].
-func (i issuing) issue(ctx context.Context, l Licence, t Definition, change Change, e audit.Event, why Purpose) (Licence, error) {
+func (i issuing) issue(ctx context.Context, l Licence, t Definition, change Change, e audit.Event, why audit.Purpose) (Licence, error) {
 	row, _ := transition(VerbIssue)
 	k, err := openIssuer(ctx, i.Keys, i.Certificates, key.LicenceIssuer, l.Issuer.USCC, change.At)
 	if errors.Is(err, ErrUnknown) || errors.Is(err, key.ErrUnknown) {
-		return l, refuse(ctx, i.Audit, e, ErrNotReady)
+		return l, audit.Refuse(ctx, i.Audit, e, ErrNotReady)
 	}
 	if err != nil {
 		return l, err
@@ -426,7 +426,7 @@ func (i issuing) issue(ctx context.Context, l Licence, t Definition, change Chan
 	if _, to, err := l.Period(); err != nil {
 		return l, err
 	} else if !to.IsZero() && !change.At.Before(to) {
-		return l, refuse(ctx, i.Audit, e, ErrValidity.With("its last day has passed"))
+		return l, audit.Refuse(ctx, i.Audit, e, ErrValidity.With("its last day has passed"))
 	}
 	if l.Identifier == "" {
 		if l, err = i.claim(ctx, l); err != nil {
@@ -436,13 +436,13 @@ func (i issuing) issue(ctx context.Context, l Licence, t Definition, change Chan
 	issued := change.At.Truncate(time.Second)
 	faces, place, err := l.faces(t, issued, i.Fonts)
 	if err != nil {
-		return l, refuse(ctx, i.Audit, e, err)
+		return l, audit.Refuse(ctx, i.Audit, e, err)
 	}
 	unsigned, err := l.prepareCredential(t, i.Issuer, issued, k, i.Rand)
 	if err != nil {
 		return l, err
 	}
-	doneID, err := newID(i.Rand)
+	doneID, err := audit.NewID(i.Rand)
 	if err != nil {
 		return l, err
 	}

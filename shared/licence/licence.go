@@ -255,16 +255,16 @@ type Place struct {
 
 // FaceOrder asks for the seal of an agency on the face of a licence.
 type FaceOrder struct {
-	ID           string  // of this order; one document is ordered under one ID
-	Organisation string  // the agency's code
-	Format       Format  // PDF or OFD
-	Document     []byte  // the face without a seal
-	Place        Place   // of the seal
-	LicenceID    string  // for the trail
-	Person       string  // who issues
-	Client       string  // through which application
-	Channel      string  //
-	Purpose      Purpose // why
+	ID           string        // of this order; one document is ordered under one ID
+	Organisation string        // the agency's code
+	Format       Format        // PDF or OFD
+	Document     []byte        // the face without a seal
+	Place        Place         // of the seal
+	LicenceID    string        // for the trail
+	Person       string        // who issues
+	Client       string        // through which application
+	Channel      string        //
+	Purpose      audit.Purpose // why
 }
 
 // FaceStamper stamps faces. The seal service does it, as it stamps any document of the agency.
@@ -273,13 +273,4 @@ type FaceStamper interface {
 	// person's mandate for the licence is enough; it needs none for stamping. A refusal (no active seal, a document that
 	// cannot be stamped) is a *problem.Problem.
 	StampFace(ctx context.Context, o FaceOrder) ([]byte, error)
-}
-
-// Purpose is why a purposeful call is made, as the caller states it.
-type Purpose struct {
-	Code       string `json:"code,omitempty"`       // from the platform's list
-	Text       string `json:"text"`                 // as people will read it; required
-	ItemCode   string `json:"itemCode,omitempty"`   // 事项编码
-	CaseNumber string `json:"caseNumber,omitempty"` // 办件编号
-	LegalBasis string `json:"legalBasis,omitempty"`
 }

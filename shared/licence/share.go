@@ -47,9 +47,9 @@ func Share(p SharePorts) http.Handler {
 
 // shareCommand is the JSON body of POST /share/licences/query.
 type shareCommand struct {
-	Organisation string  `json:"organisation,omitempty"` // the holder that the person acts for; empty: the person
-	Type         string  `json:"type"`                   // 证照类型代码
-	Purpose      Purpose `json:"purpose"`
+	Organisation string        `json:"organisation,omitempty"` // the holder that the person acts for; empty: the person
+	Type         string        `json:"type"`                   // 证照类型代码
+	Purpose      audit.Purpose `json:"purpose"`
 }
 
 type shareView struct {
@@ -64,12 +64,12 @@ type sharedLicence struct {
 
 func (p SharePorts) query(w http.ResponseWriter, r *http.Request, c access.Caller) error {
 	ctx := r.Context()
-	in, _, err := readJSON[shareCommand](w, r)
+	in, _, err := problem.ReadJSON[shareCommand](w, r)
 	if err != nil {
 		return err
 	}
 	at := p.Now().UTC()
-	refusedID, err := newID(p.Rand)
+	refusedID, err := audit.NewID(p.Rand)
 	if err != nil {
 		return err
 	}
@@ -83,10 +83,10 @@ func (p SharePorts) query(w http.ResponseWriter, r *http.Request, c access.Calle
 	t, err := p.allow(ctx, in, c)
 	if err != nil {
 		if !errors.Is(err, ErrNotMandated) && !errors.Is(err, ErrNoPerson) {
-			return refuse(ctx, p.Audit, e, err)
+			return audit.Refuse(ctx, p.Audit, e, err)
 		}
 		e.Holder = "" // a stranger's attempt is the supervisors' matter; who is named here may not exist
-		return refuse(ctx, p.Audit, e, err)
+		return audit.Refuse(ctx, p.Audit, e, err)
 	}
 	found, err := p.find(ctx, subject, t)
 	if err != nil {
@@ -99,7 +99,7 @@ func (p SharePorts) query(w http.ResponseWriter, r *http.Request, c access.Calle
 	}
 	out := shareView{Licences: []sharedLicence{}}
 	for _, l := range found {
-		id, err := newID(p.Rand)
+		id, err := audit.NewID(p.Rand)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (p SharePorts) query(w http.ResponseWriter, r *http.Request, c access.Calle
 		}
 		out.Licences = append(out.Licences, sharedLicence{show(l, t), basis, l.Issue.Credential})
 	}
-	return writeJSON(w, http.StatusOK, out)
+	return problem.WriteJSON(w, http.StatusOK, out)
 }
 
 // allow runs the rules of a look-up in the order in which a caller can mend them.
@@ -116,7 +116,7 @@ func (p SharePorts) allow(ctx context.Context, in shareCommand, c access.Caller)
 	if c.Person == "" {
 		return Definition{}, ErrNoPerson
 	}
-	if err := in.Purpose.check(); err != nil {
+	if err := in.Purpose.Check(); err != nil {
 		return Definition{}, err
 	}
 	switch {

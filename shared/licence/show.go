@@ -83,7 +83,7 @@ type showView struct {
 
 func (p ShowPorts) mint(w http.ResponseWriter, r *http.Request, c access.Caller) error {
 	ctx := r.Context()
-	in, _, err := readJSON[showCommand](w, r)
+	in, _, err := problem.ReadJSON[showCommand](w, r)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (p ShowPorts) mint(w http.ResponseWriter, r *http.Request, c access.Caller)
 	if err != nil {
 		return fmt.Errorf("reading the credential of licence %s: %w", l.ID, err)
 	}
-	eventID, err := newID(p.Rand)
+	eventID, err := audit.NewID(p.Rand)
 	if err != nil {
 		return err
 	}
@@ -126,11 +126,11 @@ func (p ShowPorts) mint(w http.ResponseWriter, r *http.Request, c access.Caller)
 	shown := append([]string{ClaimIdentifier}, t.Shown...)
 	s := ShowCode{Hash: ShowCodeHash(code), Licence: l.ID, Holder: l.Holder.Subject, Division: l.Issuer.Division, Minted: at,
 		Expires: at.Add(life), Presentation: parsed.Select(func(d sdjwt.Disclosure) bool { return slices.Contains(shown, d.Name) })}
-	e := trace(c, l, "licence.show", "", Purpose{Text: "持证人亮证"}, at, eventID)
+	e := trace(c, l, "licence.show", "", audit.Purpose{Text: "持证人亮证"}, at, eventID)
 	if err := p.Codes.SaveShowCode(ctx, s, e); err != nil {
 		return fmt.Errorf("storing a show code: %w", err)
 	}
-	return writeJSON(w, http.StatusCreated, showView{code, ShowLink(p.Issuer, code), s.Expires, t.Shown})
+	return problem.WriteJSON(w, http.StatusCreated, showView{code, ShowLink(p.Issuer, code), s.Expires, t.Shown})
 }
 
 func drawCode(random io.Reader) (string, error) {

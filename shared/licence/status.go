@@ -151,7 +151,7 @@ func (p PublishPorts) publish(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	id, err := newID(p.Rand)
+	id, err := audit.NewID(p.Rand)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (t TypeTaker) TakeRecord(ctx context.Context, record json.RawMessage) error
 
 // Take stores a type, such as one of [SampleTypes].
 func (t TypeTaker) Take(ctx context.Context, d Definition) error {
-	id, err := newID(t.Rand)
+	id, err := audit.NewID(t.Rand)
 	if err != nil {
 		return err
 	}

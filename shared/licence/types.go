@@ -81,7 +81,7 @@ func (p TypePorts) types(w http.ResponseWriter, r *http.Request) error {
 		out.Types = append(out.Types, typeView{t.Code, t.VCT(), integrity, t.Name, t.Authority, t.Issuers, string(t.Holder),
 			t.Fields, t.Selective, p.Issuer + "/licence-types/" + t.Code})
 	}
-	return writeJSON(w, http.StatusOK, out)
+	return problem.WriteJSON(w, http.StatusOK, out)
 }
 
 func (p TypePorts) metadata(w http.ResponseWriter, r *http.Request) error {
@@ -141,7 +141,7 @@ func (p TypePorts) issuer(w http.ResponseWriter, r *http.Request) error {
 			v.Types = append(v.Types, t.Code)
 		}
 	}
-	return writeJSON(w, http.StatusOK, v)
+	return problem.WriteJSON(w, http.StatusOK, v)
 }
 
 func (p TypePorts) keys(w http.ResponseWriter, r *http.Request) error {
@@ -150,7 +150,7 @@ func (p TypePorts) keys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, issuerMetadata{issuerAddress(p.Issuer, uscc), set})
+	return problem.WriteJSON(w, http.StatusOK, issuerMetadata{issuerAddress(p.Issuer, uscc), set})
 }
 
 // published returns the chain and the key of an agency.
@@ -189,7 +189,7 @@ func (p TypePorts) lists(w http.ResponseWriter, r *http.Request) error {
 	for _, name := range names {
 		out.Lists = append(out.Lists, listAddress(p.Issuer, name))
 	}
-	return writeJSON(w, http.StatusOK, out)
+	return problem.WriteJSON(w, http.StatusOK, out)
 }
 
 var errHistory = problem.New(http.StatusNotImplemented, "history_unsupported", "Past status lists are not kept.")

@@ -75,25 +75,25 @@ type maker struct {
 
 func (m maker) serve(w http.ResponseWriter, r *http.Request, c access.Caller, t Transition) error {
 	ctx := r.Context()
-	in, err := readJSON[command](w, r)
+	in, _, err := problem.ReadJSON[command](w, r)
 	if err != nil {
 		return err
 	}
-	if err := in.Purpose.check(); err != nil {
+	if err := in.Purpose.Check(); err != nil {
 		return err
 	}
 	s, err := find(ctx, m.Records, m.ByCode, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	eventID, err := newID(m.Rand)
+	eventID, err := audit.NewID(m.Rand)
 	if err != nil {
 		return err
 	}
 	at := m.Now().UTC().Truncate(time.Second)
 	e := trace(c, s, t.Verb, in.Organisation, in.Purpose, at, eventID)
 	if err := m.rights.check(ctx, t, s, c, in.Organisation); err != nil {
-		return refuse(ctx, m.Audit, e, err)
+		return audit.Refuse(ctx, m.Audit, e, err)
 	}
 	body, err := m.make(ctx, s, in.Organisation, at, e)
 	if err != nil {
@@ -105,7 +105,7 @@ func (m maker) serve(w http.ResponseWriter, r *http.Request, c access.Caller, t 
 	if err := replace(ctx, m.Records, s, e); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, show(s))
+	return problem.WriteJSON(w, http.StatusOK, show(s))
 }
 
 // ErrMaker is a maker that cannot make.

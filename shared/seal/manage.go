@@ -69,8 +69,8 @@ type manage struct {
 
 // command is the JSON body of every POST but a stamp.
 type command struct {
-	Organisation string  `json:"organisation"` // code of the organisation that the person acts for
-	Purpose      Purpose `json:"purpose"`
+	Organisation string        `json:"organisation"` // code of the organisation that the person acts for
+	Purpose      audit.Purpose `json:"purpose"`
 }
 
 // requestCommand is the JSON body of a request.
@@ -132,32 +132,32 @@ var (
 
 // request serves POST /seals.
 func (m manage) request(w http.ResponseWriter, r *http.Request, c access.Caller) error {
-	in, err := readJSON[requestCommand](w, r)
+	in, _, err := problem.ReadJSON[requestCommand](w, r)
 	if err != nil {
 		return err
 	}
-	if err := in.Purpose.check(); err != nil {
+	if err := in.Purpose.Check(); err != nil {
 		return err
 	}
 	s, err := m.draft(r.Context(), in)
 	if err != nil {
 		return err
 	}
-	eventID, err := newID(m.Rand)
+	eventID, err := audit.NewID(m.Rand)
 	if err != nil {
 		return err
 	}
 	t, at := Transitions[0], m.Now().UTC()
 	e := trace(c, s, t.Verb, in.Organisation, in.Purpose, at, eventID)
 	if err := m.rights.check(r.Context(), t, s, c, in.Organisation); err != nil {
-		return refuse(r.Context(), m.Audit, e, err)
+		return audit.Refuse(r.Context(), m.Audit, e, err)
 	}
 	s = t.apply(s, change(c, in.command, at))
 	if err := m.Records.CreateSeal(r.Context(), s, e); err != nil {
 		return fmt.Errorf("storing a request: %w", err)
 	}
 	w.Header().Set("Location", "/seals/"+s.ID)
-	return writeJSON(w, http.StatusCreated, show(s))
+	return problem.WriteJSON(w, http.StatusCreated, show(s))
 }
 
 // draft makes the seal that is asked for, before its first change.
@@ -185,7 +185,7 @@ func (m manage) draft(ctx context.Context, in requestCommand) (Seal, error) {
 	if err != nil {
 		return Seal{}, fmt.Errorf("reading the owner: %w", err)
 	}
-	id, err := newID(m.Rand)
+	id, err := audit.NewID(m.Rand)
 	if err != nil {
 		return Seal{}, err
 	}
@@ -210,25 +210,25 @@ func (m manage) verb(w http.ResponseWriter, r *http.Request) {
 // used: 1 of 99,999,999 of the division.
 func (m manage) act(w http.ResponseWriter, r *http.Request, c access.Caller, t Transition) error {
 	ctx := r.Context()
-	in, err := readJSON[command](w, r)
+	in, _, err := problem.ReadJSON[command](w, r)
 	if err != nil {
 		return err
 	}
-	if err := in.Purpose.check(); err != nil {
+	if err := in.Purpose.Check(); err != nil {
 		return err
 	}
 	s, err := find(ctx, m.Records, m.ByCode, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	eventID, err := newID(m.Rand)
+	eventID, err := audit.NewID(m.Rand)
 	if err != nil {
 		return err
 	}
 	at := m.Now().UTC()
 	e := trace(c, s, t.Verb, in.Organisation, in.Purpose, at, eventID)
 	if err := m.rights.check(ctx, t, s, c, in.Organisation); err != nil {
-		return refuse(ctx, m.Audit, e, err)
+		return audit.Refuse(ctx, m.Audit, e, err)
 	}
 	if t.Verb == VerbApprove {
 		if s.Code, err = m.claim(ctx, s); err != nil {
@@ -239,7 +239,7 @@ func (m manage) act(w http.ResponseWriter, r *http.Request, c access.Caller, t T
 	if err := replace(ctx, m.Records, s, e); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, show(s))
+	return problem.WriteJSON(w, http.StatusOK, show(s))
 }
 
 var serials = big.NewInt(99_999_999)
@@ -313,7 +313,7 @@ func (m manage) record(w http.ResponseWriter, r *http.Request, _ access.Caller) 
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, show(s))
+	return problem.WriteJSON(w, http.StatusOK, show(s))
 }
 
 // status serves GET /seals/{id}/status?at=, at in RFC 3339, now where it is absent. A time to come has no status.
@@ -332,5 +332,5 @@ func (m manage) status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	return writeJSON(w, http.StatusOK, status(s, at))
+	return problem.WriteJSON(w, http.StatusOK, status(s, at))
 }

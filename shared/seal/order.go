@@ -7,15 +7,6 @@ import (
 	"github.com/yinxin/yinxin/shared/audit"
 )
 
-// Purpose is why a purposeful call is made, as the caller states it.
-type Purpose struct {
-	Code       string `json:"code,omitempty"`       // from the platform's list
-	Text       string `json:"text"`                 // as people will read it; required
-	ItemCode   string `json:"itemCode,omitempty"`   // 事项编码
-	CaseNumber string `json:"caseNumber,omitempty"` // 办件编号
-	LegalBasis string `json:"legalBasis,omitempty"`
-}
-
 // Place is where the middle of a seal goes: Page from 1, X and Y in millimetres from the top left corner of the page as
 // it is shown.
 type Place struct {
@@ -41,21 +32,21 @@ const (
 // A process that dies before FinishOrder leaves an order in state begun and an event Begun: a use that the trail shows
 // and nobody has. A document that left without both events cannot be.
 type Order struct {
-	ID       string     `json:"id"`
-	Seal     string     `json:"seal"`     // identifier
-	Code     string     `json:"code"`     // 14 digits
-	Format   string     `json:"format"`   // "pdf" or "ofd"
-	Document string     `json:"document"` // digest of the document as it came, "sha256:…"
-	Signed   string     `json:"signed"`   // digest of the exact bytes that are signed, "sm3:…" or "sha256:…"
-	Place    Place      `json:"place"`
-	Purpose  Purpose    `json:"purpose"`
-	Person   string     `json:"person"`
-	For      string     `json:"for"` // organisation acted for, the seal's owner
-	Client   string     `json:"client"`
-	At       time.Time  `json:"at"` // the time written into the signature
-	State    OrderState `json:"state"`
-	Result   string     `json:"result,omitempty"` // digest of the stamped document, "sha256:…"
-	Reason   string     `json:"reason,omitempty"` // code, where State is failed
+	ID       string        `json:"id"`
+	Seal     string        `json:"seal"`     // identifier
+	Code     string        `json:"code"`     // 14 digits
+	Format   string        `json:"format"`   // "pdf" or "ofd"
+	Document string        `json:"document"` // digest of the document as it came, "sha256:…"
+	Signed   string        `json:"signed"`   // digest of the exact bytes that are signed, "sm3:…" or "sha256:…"
+	Place    Place         `json:"place"`
+	Purpose  audit.Purpose `json:"purpose"`
+	Person   string        `json:"person"`
+	For      string        `json:"for"` // organisation acted for, the seal's owner
+	Client   string        `json:"client"`
+	At       time.Time     `json:"at"` // the time written into the signature
+	State    OrderState    `json:"state"`
+	Result   string        `json:"result,omitempty"` // digest of the stamped document, "sha256:…"
+	Reason   string        `json:"reason,omitempty"` // code, where State is failed
 	// Reference is what the caller calls this use, such as the order of a licence's face; it need not be unique.
 	Reference string `json:"reference,omitempty"`
 }

@@ -84,9 +84,9 @@ func NewStamper(p StampPorts) *Stamper {
 
 // stampCommand is the part order of a request.
 type stampCommand struct {
-	Organisation string  `json:"organisation,omitempty"`
-	Purpose      Purpose `json:"purpose"`
-	Place        Place   `json:"place"`
+	Organisation string        `json:"organisation,omitempty"`
+	Purpose      audit.Purpose `json:"purpose"`
+	Place        Place         `json:"place"`
 	reference    string
 }
 
@@ -118,7 +118,7 @@ func readStamp(w http.ResponseWriter, r *http.Request) (document []byte, in stam
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "multipart/form-data" {
 		return nil, in, problem.Unsupported.With("send multipart/form-data with the parts document and order")
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, MaxDocument+maxBody+4096)
+	r.Body = http.MaxBytesReader(w, r.Body, MaxDocument+problem.MaxJSON+4096)
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return nil, in, problem.BadRequest.With("the multipart body cannot be read")
@@ -130,21 +130,21 @@ func readStamp(w http.ResponseWriter, r *http.Request) (document []byte, in stam
 			break
 		}
 		if err != nil {
-			return nil, in, unreadable(err)
+			return nil, in, problem.Unreadable(err)
 		}
 		name := part.FormName()
 		if seen[name] || name != "document" && name != "order" {
 			return nil, in, problem.BadRequest.With("the parts are document and order, once each")
 		}
 		seen[name] = true
-		limit := int64(maxBody)
+		limit := int64(problem.MaxJSON)
 		if name == "document" {
 			limit = MaxDocument
 		}
 		data, err := io.ReadAll(io.LimitReader(part, limit+1))
 		switch {
 		case err != nil:
-			return nil, in, unreadable(err)
+			return nil, in, problem.Unreadable(err)
 		case int64(len(data)) > limit:
 			return nil, in, problem.TooLarge.With("the part " + name)
 		case name == "document":
@@ -160,15 +160,7 @@ func readStamp(w http.ResponseWriter, r *http.Request) (document []byte, in stam
 	if len(seen) < 2 {
 		return nil, in, problem.BadRequest.With("the parts are document and order")
 	}
-	return document, in, in.Purpose.check()
-}
-
-func unreadable(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return problem.TooLarge
-	}
-	return problem.BadRequest.With("the multipart body cannot be read")
+	return document, in, in.Purpose.Check()
 }
 
 // FaceOrder asks for the seal of an issuing agency on the face of a licence. Who asks was authenticated by the licence
@@ -179,7 +171,7 @@ type FaceOrder struct {
 	Person       string // internal identifier
 	Client       string
 	Channel      string
-	Purpose      Purpose
+	Purpose      audit.Purpose
 	Place        Place
 }
 
@@ -189,7 +181,7 @@ var ErrNoSeal = problem.New(http.StatusConflict, "no_seal", "The organisation ha
 // StampFace stamps the face of a licence, a PDF or an OFD, with the agency's statutory seal. It is the same use of a
 // seal, with the same order and events, as over HTTP; in AWS it is an invocation of the same function.
 func (s *Stamper) StampFace(ctx context.Context, o FaceOrder, face []byte) (stamped []byte, err error) {
-	if err := o.Purpose.check(); err != nil {
+	if err := o.Purpose.Check(); err != nil {
 		return nil, err
 	}
 	record, err := s.sealOf(ctx, o.Organisation)
@@ -244,7 +236,7 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 	e.Digest = sha256Name(document)
 	p, err := s.prepare(ctx, record, row, c, in, document, at)
 	if err != nil {
-		return nil, Order{}, refuse(ctx, s.ports.Audit, e, err)
+		return nil, Order{}, audit.Refuse(ctx, s.ports.Audit, e, err)
 	}
 	order := Order{ID: ids[1], Seal: record.ID, Code: record.Code, Format: p.format, Document: e.Digest, Signed: p.signed,
 		Place: in.Place, Purpose: in.Purpose, Person: c.Person, For: in.Organisation, Client: c.Client, At: at,

@@ -9,11 +9,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/problem"
 	"github.com/yinxin/yinxin/shared/proof"
 	"github.com/yinxin/yinxin/shared/sdjwt"
@@ -30,10 +30,10 @@ const (
 type Question struct {
 	// Input is an identifier (GB/T 36904), the text of a QR code (a shown code, or the address with it), or an SD-JWT,
 	// issued or presented.
-	Input   string    `json:"input"`
-	Expect  Expect    `json:"expect"`
-	At      time.Time `json:"at,omitzero"` // when it must be valid; now, where left out
-	Purpose Purpose   `json:"purpose"`
+	Input   string        `json:"input"`
+	Expect  Expect        `json:"expect"`
+	At      time.Time     `json:"at,omitzero"` // when it must be valid; now, where left out
+	Purpose audit.Purpose `json:"purpose"`
 
 	document []byte // instead of Input
 	declared kind   // by the media type of document
@@ -50,34 +50,10 @@ type Expect struct {
 	Nonce    string `json:"nonce,omitempty"`
 }
 
-// Purpose is why somebody looks at a licence, as its holder will read it.
-type Purpose struct {
-	Code       string `json:"code,omitempty"`
-	Text       string `json:"text"`
-	ItemCode   string `json:"itemCode,omitempty"`   // 事项编码
-	CaseNumber string `json:"caseNumber,omitempty"` // 办件编号
-	LegalBasis string `json:"legalBasis,omitempty"`
-}
-
 // The refusals of a question.
 var (
-	ErrPurpose = problem.New(http.StatusBadRequest, "purpose_missing", "The purpose must be stated.")
 	ErrNothing = problem.New(http.StatusBadRequest, "nothing_to_verify", "There is nothing to verify in the request.")
 )
-
-// check refuses a purpose without a text, and fields that are too long for the trail or hold control characters.
-func (p Purpose) check() error {
-	if strings.TrimSpace(p.Text) == "" {
-		return ErrPurpose
-	}
-	for _, field := range []string{p.Code, p.Text, p.ItemCode, p.CaseNumber, p.LegalBasis} {
-		if utf8.RuneCountInString(field) > 200 || !utf8.ValidString(field) ||
-			slices.ContainsFunc([]rune(field), func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return ErrPurpose.With("a field is longer than 200 characters or holds control characters")
-		}
-	}
-	return nil
-}
 
 func (e Expect) expectation() proof.Expectation {
 	return proof.Expectation{TypeCode: e.TypeCode, Type: e.VCT, Identifier: e.Identifier, HolderName: e.HolderName}
@@ -167,7 +143,7 @@ func readQuestion(w http.ResponseWriter, r *http.Request) (Question, error) {
 	switch media {
 	case "application/json":
 		r.Body = http.MaxBytesReader(w, r.Body, MaxText)
-		return readJSON(r.Body)
+		return readJSON(r)
 	case "multipart/form-data":
 		if parameters["boundary"] == "" {
 			return Question{}, problem.BadRequest.With("the multipart body has no boundary")
@@ -177,19 +153,11 @@ func readQuestion(w http.ResponseWriter, r *http.Request) (Question, error) {
 	case "application/pdf", "application/ofd", "application/octet-stream", "application/zip":
 		data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxDocument))
 		if err != nil {
-			return Question{}, unreadable(err)
+			return Question{}, problem.Unreadable(err)
 		}
 		return dropped(data, map[string]kind{"application/pdf": kindPDF, "application/ofd": kindOFD}[media])
 	}
 	return Question{}, problem.Unsupported.With("send a PDF, an OFD, JSON or multipart/form-data")
-}
-
-func unreadable(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return problem.TooLarge
-	}
-	return problem.BadRequest.With("the body ends too early")
 }
 
 // dropped is the question about a file: a document, or a text file with what could be typed.
@@ -204,19 +172,14 @@ func dropped(data []byte, declared kind) (Question, error) {
 	return q, nil
 }
 
-func readJSON(body io.Reader) (Question, error) {
-	var q Question
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return Question{}, problem.TooLarge
-		}
-		return Question{}, problem.BadRequest.With("the body is not the JSON object that is expected")
+func readJSON(r *http.Request) (Question, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return Question{}, problem.Unreadable(err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Question{}, problem.BadRequest.With("something follows the JSON object")
+	q, err := problem.DecodeJSON[Question](body)
+	if err != nil {
+		return Question{}, err
 	}
 	q.Input = strings.TrimSpace(q.Input)
 	switch {
@@ -247,7 +210,7 @@ func readForm(r *http.Request) (Question, error) {
 			break
 		}
 		if err != nil {
-			return Question{}, unreadable(err)
+			return Question{}, problem.Unreadable(err)
 		}
 		name := part.FormName()
 		limit := formLimits[name]
@@ -256,7 +219,7 @@ func readForm(r *http.Request) (Question, error) {
 		}
 		data, err := io.ReadAll(io.LimitReader(part, limit+1))
 		if err != nil {
-			return Question{}, unreadable(err)
+			return Question{}, problem.Unreadable(err)
 		}
 		if int64(len(data)) > limit {
 			return Question{}, problem.TooLarge.With("the part " + name)
@@ -276,7 +239,7 @@ func readForm(r *http.Request) (Question, error) {
 	if q.document == nil && q.Input == "" {
 		return Question{}, ErrNothing
 	}
-	q.Purpose = Purpose{Text: string(fields["purpose"]), ItemCode: string(fields["itemCode"]),
+	q.Purpose = audit.Purpose{Text: string(fields["purpose"]), ItemCode: string(fields["itemCode"]),
 		CaseNumber: string(fields["caseNumber"])}
 	return q, nil
 }

@@ -152,7 +152,7 @@ func (d door) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 var refusals = map[string]verdict.Text{
-	ErrPurpose.Code:          {ZH: "查询证照须填写查验事由。", EN: "State the purpose of looking up a licence."},
+	audit.ErrPurpose.Code:    {ZH: "查询证照须填写查验事由。", EN: "State the purpose of looking up a licence."},
 	ErrNothing.Code:          {ZH: "请选择文件，或输入证照标识、亮证码。", EN: "Choose a file, or type an identifier or a code."},
 	problem.TooLarge.Code:    {ZH: "文件过大。", EN: "The file is too large."},
 	problem.BadRequest.Code:  {ZH: "无法读取所提交的内容。", EN: "What was sent cannot be read."},
@@ -249,7 +249,7 @@ func (d door) trust(ctx context.Context) (proof.Trust, error) {
 // identifier looks a licence up. The event is stored before the answer leaves: a look that nobody saw happen does not
 // happen.
 func (d door) identifier(ctx context.Context, q Question, c access.Caller, now time.Time) (verdict.Verdict, error) {
-	if err := q.Purpose.check(); err != nil {
+	if err := q.Purpose.Check(); err != nil {
 		return verdict.Verdict{}, err
 	}
 	var record *proof.Registered
@@ -276,7 +276,7 @@ func (d door) identifier(ctx context.Context, q Question, c access.Caller, now t
 
 // shown spends a shown code and judges the presentation behind it.
 func (d door) shown(ctx context.Context, q Question, c access.Caller, now time.Time) (verdict.Verdict, error) {
-	if err := q.Purpose.check(); err != nil {
+	if err := q.Purpose.Check(); err != nil {
 		return verdict.Verdict{}, err
 	}
 	e, err := d.event(q, c, now)

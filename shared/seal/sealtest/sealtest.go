@@ -167,7 +167,7 @@ func Codes(t *testing.T, open func(t *testing.T) (seal.Codes, seal.CodeReader)) 
 func Orders(t *testing.T, open func(t *testing.T) (seal.Orders, audit.Reader)) {
 	ctx := context.Background()
 	order := seal.Order{ID: "u1", Seal: "s1", Code: "99000000000001", Format: "ofd", Document: "sha256:00", Signed: "sm3:11",
-		Place: seal.Place{Page: 1, X: 100, Y: 200}, Purpose: seal.Purpose{Text: "示例"}, Person: "p", For: "o", Client: "c",
+		Place: seal.Place{Page: 1, X: 100, Y: 200}, Purpose: audit.Purpose{Text: "示例"}, Person: "p", For: "o", Client: "c",
 		At: at, State: seal.OrderBegun}
 	t.Run("an order is begun once", func(t *testing.T) {
 		orders, events := open(t)
