@@ -1,0 +1,92 @@
+package aws
+
+import (
+	"context"
+	"errors"
+
+	"github.com/yinxin/yinxin/shared/ident"
+	"github.com/yinxin/yinxin/shared/licence"
+	"github.com/yinxin/yinxin/shared/proof"
+	"github.com/yinxin/yinxin/shared/registry"
+	"github.com/yinxin/yinxin/shared/verdict"
+	"github.com/yinxin/yinxin/shared/verify"
+)
+
+// LicenceDirectory shows shared/licence the people and organisations of the registry.
+type LicenceDirectory struct{ *DB }
+
+var (
+	_ licence.Agencies = LicenceDirectory{}
+	_ licence.Holders  = LicenceDirectory{}
+	_ licence.Mandates = Mandates{}
+)
+
+// Agency implements [licence.Agencies].
+func (s LicenceDirectory) Agency(ctx context.Context, uscc string) (licence.Agency, error) {
+	o, err := Organisations(s).Organisation(ctx, uscc)
+	if errors.Is(err, registry.ErrOrganisationUnknown) {
+		return licence.Agency{}, licence.ErrUnknown
+	}
+	return licence.Agency{USCC: o.USCC, Name: o.Name, Division: o.Division}, err
+}
+
+// Holder implements [licence.Holders]. A person is found through an index, which may lag behind the registration; what
+// it finds is the person as last saved.
+func (s LicenceDirectory) Holder(ctx context.Context, kind ident.HolderType, code string) (licence.Holder, error) {
+	if kind == ident.USCCType {
+		a, err := s.Agency(ctx, code)
+		if err != nil {
+			return licence.Holder{}, err
+		}
+		return licence.Holder{Subject: a.USCC, Type: kind, Code: a.USCC, Name: a.Name}, nil
+	}
+	p, err := Persons(s).byIdentity(ctx, string(kind), code)
+	if errors.Is(err, registry.ErrPersonUnknown) {
+		return licence.Holder{}, licence.ErrUnknown
+	}
+	if err != nil {
+		return licence.Holder{}, err
+	}
+	return licence.Holder{Subject: p.ID, Type: kind, Code: code, Name: p.Name}, nil
+}
+
+// LicenceRegister shows verifiers the register of licences, masked.
+type LicenceRegister struct{ *DB }
+
+var _ verify.LicenceLookup = LicenceRegister{}
+
+// LookUpLicence implements [verify.LicenceLookup]: a licence that was never handed out is unknown, and so is an
+// identifier that was bound to it in an attempt that did not come to its end.
+func (s LicenceRegister) LookUpLicence(ctx context.Context, identifier string) (verify.Found, error) {
+	id, err := Licences(s).LicenceByIdentifier(ctx, identifier)
+	if err != nil {
+		return verify.Found{}, asUnknown(err)
+	}
+	l, err := Licences(s).Licence(ctx, id)
+	if err != nil {
+		return verify.Found{}, asUnknown(err)
+	}
+	if !l.State().Issued() || l.Identifier != identifier {
+		return verify.Found{}, verify.ErrUnknown
+	}
+	t, err := LicenceTypes(s).LicenceType(ctx, l.TypeCode)
+	if err != nil {
+		return verify.Found{}, err
+	}
+	from, to, err := l.Period()
+	if err != nil {
+		return verify.Found{}, err
+	}
+	facts := verdict.Licence{Identifier: l.Identifier, TypeCode: l.TypeCode, Name: t.Name.ZH,
+		Holder: t.Masked(licence.ClaimHolder, l.Holder.Name), Issuer: l.Issuer.Name, IssuerCode: l.Issuer.USCC,
+		State: l.State().Code(), ValidFrom: l.ValidFrom, ValidTo: l.ValidTo}
+	return verify.Found{ID: l.ID, Holder: l.Holder.Subject,
+		Registered: proof.Registered{Facts: facts, HolderName: l.Holder.Name, ValidFrom: from, ValidTo: to}}, nil
+}
+
+func asUnknown(err error) error {
+	if errors.Is(err, licence.ErrUnknown) {
+		return verify.ErrUnknown
+	}
+	return err
+}
