@@ -25,7 +25,6 @@ type kmsKey struct {
 	description string
 	created     time.Time
 	deletion    time.Time // of a key that is pending deletion
-	window      int
 	state       string
 	tags        map[string]string
 	policy      policy

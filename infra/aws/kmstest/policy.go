@@ -90,8 +90,8 @@ func parsePolicy(text string) (p policy, err error) {
 // asked is what a policy is asked about. Values are those of the condition keys of the request: a key that is not in it
 // is absent from the request.
 type asked struct {
-	principal, action, resource string
-	values                      map[string][]string
+	action, resource string
+	values           map[string][]string
 }
 
 type opinion int
