@@ -274,7 +274,11 @@ func (u Use) shown() page.Use {
 	row := page.Use{
 		Time: u.Time.In(beijing).Format("2006-01-02 15:04:05 UTC+8"), MachineTime: u.Time.Format(time.RFC3339),
 		ActZH: zh, ActEN: en, Purpose: u.Purpose, LegalBasis: u.LegalBasis, ItemCode: u.ItemCode, CaseNumber: u.CaseNumber,
-		Object: u.Object, Refused: u.Outcome == audit.Refused || u.Outcome == audit.Failed,
+		Refused: u.Outcome == audit.Refused || u.Outcome == audit.Failed, Begun: u.Outcome == audit.Begun,
+	}
+	// Identifiers of grants, mandates and the like say nothing to a person; these tell one licence or seal from another.
+	if kind, _, _ := strings.Cut(u.Object, "/"); kind == "licence" || kind == "seal" {
+		row.Object = u.Object
 	}
 	client := u.ClientName
 	if client == "" {
@@ -291,6 +295,7 @@ func (u Use) shown() page.Use {
 		row.Who = client
 	}
 	if row.Who == "" && !row.Own {
+		row.Stranger = u.Action == "licence.verify"
 		row.Who = "—"
 	}
 	return row
@@ -306,6 +311,7 @@ func actionText(action string) (zh, en string) {
 		"grant.save":       {"登录应用", "signed on to an application"},
 		"registry.person":  {"登记个人信息", "person registered"},
 		"registry.mandate": {"登记经办授权", "mandate registered"},
+		"licence.draft":    {"草拟证照", "licence drafted"},
 		"licence.issue":    {"签发证照", "licence issued"},
 		"licence.read":     {"查看证照", "licence looked up"},
 		"licence.show":     {"出示证照", "licence shown"},

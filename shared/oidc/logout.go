@@ -73,6 +73,7 @@ func (p AuthorizePorts) endSession(w http.ResponseWriter, r *http.Request) error
 	if q.to == "" {
 		page.Write(w, http.StatusOK, page.Message{
 			TitleZH: "已退出登录", TitleEN: "Signed out", ZH: "您已退出登录。", EN: "You are signed out.",
+			Next: page.Link{Address: ownPages[0], ZH: "重新登录", EN: "Sign in again"},
 		}.Page())
 		return nil
 	}

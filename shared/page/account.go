@@ -58,8 +58,9 @@ type Use struct {
 	MachineTime string // RFC 3339
 	ActZH       string
 	ActEN       string
-	Who         string // organisation or application; empty where Own
+	Who         string // organisation or application; not read where Own or Stranger
 	Own         bool   // the reader did it
+	Stranger    bool   // somebody who did not say who they are
 	Through     string // the application, where Who is an organisation
 	Purpose     string
 	LegalBasis  string
@@ -67,6 +68,7 @@ type Use struct {
 	CaseNumber  string
 	Object      string
 	Refused     bool
+	Begun       bool // and not known to have ended
 }
 
 // Page lays out one table per ledger.
@@ -91,20 +93,37 @@ func (u Usage) Page() Page {
 			b.WriteString(string(`<p class="note">` + Both("更早的记录未显示。", "Older entries are not shown.") + `</p>`))
 		}
 	}
-	return Page{TitleZH: "使用记录", TitleEN: "Who looked at my data", Body: HTML(b.String()), Wide: true}
+	return Page{TitleZH: "使用记录", TitleEN: "Who looked at my data", Body: HTML(b.String()), Wide: true, Style: usageStyle}
 }
 
+const usageStyle = `
+@media (min-width:48.01rem){
+table{table-layout:fixed}
+th:nth-child(1){width:13.5rem}
+th:nth-child(2){width:19%}
+th:nth-child(3){width:27%}
+th:nth-child(5){width:8.5rem}
+}
+`
+
 func (u Use) row() []HTML {
-	who := `<span class="who">` + Escape(u.Who) + `</span>`
-	if u.Own {
-		who = `<span class="who">` + Both("本人", "You") + `</span>`
+	name := Escape(u.Who)
+	switch {
+	case u.Own:
+		name = Both("本人", "You")
+	case u.Stranger:
+		name = Both("未登录的查验人", "Somebody not signed in")
 	}
+	who := `<span class="who">` + name + `</span>`
 	if u.Through != "" {
 		who += `<br><span class="note">` + Escape(u.Through) + `</span>`
 	}
 	what := Both(u.ActZH, u.ActEN)
 	if u.Refused {
 		what += ` <span class="note">` + Both("（未成功）", "(refused)") + `</span>`
+	}
+	if u.Begun {
+		what += ` <span class="note">` + Both("（开始）", "(begun)") + `</span>`
 	}
 	if u.Object != "" {
 		what += `<br><span class="note">` + code(u.Object) + `</span>`

@@ -58,7 +58,7 @@ func (f First) Page() Page {
 <p class="note">`, Both("签发者", "Issuer"), ` `, code(f.Issuer), `</p>
 <h2>`, Both("从这里开始", "Begin here"), `</h2><ul class="begin">`)
 	for _, l := range append(f.Apps[:len(f.Apps):len(f.Apps)], f.Links...) {
-		add(`<li><a class="call" href="`, Escape(l.Address), `">`, Both(l.ZH, l.EN), `</a><span class="note">`, Lines(l.NoteZH, l.NoteEN), `</span></li>`)
+		add(`<li><a class="call" href="`, Escape(l.Address), `">`, Lines(l.ZH, l.EN), `</a><span class="note">`, Lines(l.NoteZH, l.NoteEN), `</span></li>`)
 	}
 	add(`</ul>
 <h2>`, Both("人员", "People"), `</h2>`)
@@ -94,7 +94,8 @@ func (f First) Page() Page {
 const firstStyle = `
 .begin{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:.8rem}
 .begin li{margin:0;padding:.8rem 1rem;border:1px solid var(--line);border-radius:.5rem}
-.begin .call{margin-bottom:.3rem}
+.begin .call{margin-bottom:.4rem;line-height:1.4}
+.begin .call .en{font-size:.95rem}
 `
 
 // App is the page of a demonstration application, the other side of a sign-on.

@@ -154,9 +154,9 @@ a{color:var(--act)}
 dl{display:grid;grid-template-columns:minmax(8rem,max-content) minmax(0,1fr);gap:.3rem 1.2rem;margin:.6rem 0}
 dt{color:var(--soft)}
 dd{margin:0}
-table{width:100%;border-collapse:collapse;font-size:.94rem;overflow-wrap:break-word}
+table{width:100%;border-collapse:collapse;font-size:.94rem}
 th,td{padding:.55rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-th{font-weight:600}
+th{font-weight:600;overflow-wrap:normal}
 code{font-size:.9em}
 pre{white-space:pre-wrap;font-size:.82rem;margin:.3rem 0}
 @media (max-width:48rem){
@@ -166,7 +166,6 @@ dl{display:block}
 dd{margin:0 0 .6rem}
 table,tbody,tr,td{display:block}
 thead{display:none}
-table{overflow-wrap:anywhere}
 tr{border:1px solid var(--line);border-radius:.4rem;padding:.35rem .9rem;margin:.7rem 0}
 td{padding:.3rem 0;border:0}
 td::before{content:attr(data-label);display:block;color:var(--soft);font-size:.85rem}

@@ -125,6 +125,7 @@ type Message struct {
 	Code             string // for the application's developer, such as "invalid_request"; may be empty
 	Detail           string // beside Code
 	Alert            bool   // whether it is bad news
+	Next             Link   // where to go from here; may be empty
 }
 
 // Page lays out the message.
@@ -136,6 +137,9 @@ func (m Message) Page() Page {
 	body := open + Lines(m.ZH, m.EN) + `</p>`
 	if m.Code != "" {
 		body += `<p class="note"><code id="error">` + Escape(m.Code) + `</code> ` + Escape(m.Detail) + `</p>`
+	}
+	if m.Next.Address != "" {
+		body += `<p><a class="call" href="` + Escape(m.Next.Address) + `">` + Both(m.Next.ZH, m.Next.EN) + `</a></p>`
 	}
 	return Page{TitleZH: m.TitleZH, TitleEN: m.TitleEN, Body: body}
 }

@@ -184,8 +184,8 @@ func writeReasons(b *strings.Builder, checks []verdict.Check) {
 	}
 }
 
-// writeChecks writes every check, by what it is about: the whole, then each signature. A group that has nothing to say
-// but "pass" is closed, and opens without script.
+// writeChecks writes every check, by what it is about: the whole, then each signature. What has nothing to say but "pass"
+// is behind one line, which opens without script.
 func writeChecks(b *strings.Builder, v verdict.Verdict) {
 	b.WriteString(string(`<h2>` + Both("逐项检查", "Check by check") + `</h2>` + "\n" + `<div id="checks">` + "\n"))
 	var subjects []string
@@ -209,28 +209,41 @@ func writeChecks(b *strings.Builder, v verdict.Verdict) {
 }
 
 func writeGroup(b *strings.Builder, name HTML, checks []verdict.Check) {
-	open, counts := HTML(""), HTML("")
-	for _, r := range [...]verdict.Result{verdict.Fail, verdict.Unknown, verdict.Skipped, verdict.Warn, verdict.Pass, verdict.NotApplicable} {
-		n := 0
-		for _, c := range checks {
-			if c.Result == r {
-				n++
-			}
-		}
-		if n == 0 {
+	b.WriteString(string(`<section class="group"><h3>` + name + "</h3>\n"))
+	var passed, noted []verdict.Check
+	applied := 0
+	for _, c := range checks {
+		if c.Result != verdict.Pass && c.Result != verdict.NotApplicable {
+			noted = append(noted, c)
 			continue
 		}
-		if r != verdict.Pass && r != verdict.NotApplicable {
-			open = ` open`
+		passed = append(passed, c)
+		if c.Result == verdict.Pass {
+			applied++
 		}
-		word := resultWords[r]
-		counts += ` <span class="tag ` + Escape(string(r)) + `">` + Escape(strconv.Itoa(n)) + ` ` + Both(word.ZH, word.EN) + `</span>`
 	}
-	b.WriteString(string(`<details class="group"` + open + `><summary><span class="who">` + name + `</span>` + counts + "</summary>\n<ul>\n"))
+	writeList(b, noted)
+	if len(passed) > 0 {
+		zh, en := strconv.Itoa(applied)+" 项通过", strconv.Itoa(applied)+" passed"
+		if n := len(passed) - applied; n > 0 {
+			zh, en = zh+"，"+strconv.Itoa(n)+" 项不适用", en+", "+strconv.Itoa(n)+" not applicable"
+		}
+		b.WriteString(string(`<details class="passed"><summary><span class="tag pass">` + Both(zh, en) + "</span></summary>\n"))
+		writeList(b, passed)
+		b.WriteString("</details>")
+	}
+	b.WriteString("</section>\n")
+}
+
+func writeList(b *strings.Builder, checks []verdict.Check) {
+	if len(checks) == 0 {
+		return
+	}
+	b.WriteString("<ul>\n")
 	for _, c := range checks {
 		writeCheck(b, c)
 	}
-	b.WriteString("</ul></details>\n")
+	b.WriteString("</ul>\n")
 }
 
 func writeCheck(b *strings.Builder, c verdict.Check) {
@@ -251,7 +264,7 @@ func writeCheck(b *strings.Builder, c verdict.Check) {
 
 // verifyForms are two forms, so that nobody wonders which of the fields counts.
 func verifyForms() HTML {
-	return `<form method="post" action="/verify" enctype="multipart/form-data" id="by-file">
+	return `<div class="forms"><form method="post" action="/verify" enctype="multipart/form-data" id="by-file">
 <label for="document">` + Both("文件（PDF、OFD 或凭证文本）", "File (PDF, OFD or credential)") + `</label>
 <input type="file" id="document" name="document" required accept=".pdf,.ofd,.jwt,.sd-jwt,.txt,application/pdf,application/ofd" aria-describedby="drop">
 <p class="note" id="drop">` + Lines("选择文件，或把文件拖到框中；文件只用于本次验证，不保存。",
@@ -265,7 +278,7 @@ func verifyForms() HTML {
 <input type="text" id="purpose" name="purpose" maxlength="200" autocomplete="off" aria-describedby="why">
 <p class="note" id="why">` + Lines("查询证照或使用亮证码时必填，持证人可以看到。", "Needed to look up a licence or to use a code; the holder sees it.") + `</p>
 <div class="buttons"><button type="submit" id="look-up">` + Both("查验证照", "Verify the licence") + `</button></div>
-</form>
+</form></div>
 `
 }
 
@@ -282,18 +295,18 @@ const verifyStyle = `
 .verdict.indeterminate{border-color:var(--warn);background:var(--warn-wash)}
 .verdict.indeterminate .outcome{color:var(--warn)}
 .outcome .en,.tag .en,.next .en{color:inherit}
-.tag{display:inline-block;padding:0 .55rem;border:1px solid var(--soft);border-radius:1rem;font-size:.85rem;font-weight:400;color:var(--soft);white-space:nowrap}
+.tag{display:inline-block;max-width:100%;padding:0 .55rem;border:1px solid var(--soft);border-radius:1rem;font-size:.85rem;font-weight:400;color:var(--soft);}
 .tag.pass,.tag.valid{border-color:var(--good);color:var(--good)}
 .tag.fail,.tag.invalid{border-color:var(--seal);color:var(--seal)}
 .tag.warn,.tag.indeterminate,.tag.skipped{border-color:var(--warn);color:var(--warn)}
 .next{display:block;color:var(--warn)}
-summary{cursor:pointer;min-height:1.6rem}
-.group>summary .tag{margin-left:.3rem}
-.group ul{list-style:none;margin:.6rem 0 0;padding:0}
+summary{cursor:pointer;padding:.2rem 0}
+.group ul{list-style:none;margin:.5rem 0;padding:0}
+.passed{margin-top:.5rem}
 .check{display:grid;grid-template-columns:9.5rem minmax(0,1fr);gap:.2rem .8rem;margin:0;padding:.6rem 0;border-top:1px solid var(--line)}
 .check .note{display:block}
-form+form{margin-top:2.2rem;padding-top:.8rem;border-top:1px solid var(--line)}
-.wide form{max-width:32rem}
+.forms{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem;margin-top:1.2rem}
+.forms form{padding:.2rem 1.1rem 1.1rem;border:1px solid var(--line);border-radius:.5rem}
 input[type=file]{display:block;width:100%;padding:1.6rem 1rem;font:inherit;color:inherit;border:2px dashed var(--soft);border-radius:.5rem;cursor:pointer}
 input[type=file].over{border-style:solid;border-color:var(--act)}
 input::file-selector-button{min-height:2.6rem;margin-right:.8rem;padding:.3rem 1rem;font:inherit;font-weight:600;color:var(--act);background:transparent;border:1px solid var(--act);border-radius:.35rem;cursor:pointer}
