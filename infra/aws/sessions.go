@@ -52,7 +52,7 @@ func (s Sessions) EndSession(ctx context.Context, id string, at time.Time, e aud
 // LiveSession implements [access.Sessions].
 func (s Sessions) LiveSession(ctx context.Context, id string) (access.Session, error) {
 	found, err := s.live(ctx, id, s.Now())
-	return access.Session{Person: found.Person, AuthTime: found.AuthTime, ACR: found.ACR}, err
+	return access.Session{Person: found.Person, AuthTime: found.AuthTime, ACR: found.ACR, Previous: found.Previous}, err
 }
 
 // live reads a session that lives at a time, or gives [access.ErrSessionGone].
