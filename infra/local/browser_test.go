@@ -42,6 +42,7 @@ func TestPeopleInABrowser(t *testing.T) {
 	t.Run("a form of another browser signs nobody on", c.staleForm)
 	t.Run("an application on the device gets its answer", c.nativeApplication)
 	t.Run("the pages run nothing that is not theirs", c.foreignContent)
+	t.Run("what is wrong with a page is seen", c.wrongPage)
 }
 
 // tell has the story made: seals, a stamped notice, licences, and forgeries of them.
@@ -178,6 +179,8 @@ func (c scene) signsOn(t *testing.T, script bool) {
 	v.at("/end-session")
 	v.shows("main", "您已退出登录", "You are signed out")
 	judge("signed-out")
+	v.follow("main a")
+	v.at("/login")
 }
 
 func (c scene) judgesDocuments(t *testing.T, script bool) {
@@ -230,12 +233,12 @@ func (c scene) judgesDocuments(t *testing.T, script bool) {
 		v.shows("#checks", d.checks...)
 		if d.verdict == "invalid" {
 			v.shows("#reasons", d.checks...)
-			v.shows("#checks .group[open]:has(.tag.fail)", "不通过", "fail") // what failed is open, without a click
+			v.shows("#checks .group:has(.tag.fail)", "不通过", "fail") // what failed is seen without a click
 		}
 		judge(d.name)
 		if d.verdict == "valid" {
-			v.click(".group>summary")
-			v.shows(".group[open] .check", "通过", "pass")
+			v.click(".passed>summary")
+			v.shows(".passed[open] .check", "通过", "pass")
 		}
 	}
 }
@@ -289,7 +292,7 @@ func (c scene) looksUp(t *testing.T, script bool) {
 	holder.open("/account/usage")
 	holder.signOn("worker", c.told.people["worker"])
 	holder.at("/account/usage")
-	holder.shows("main", "周八(示例)", reason, "核验证照", "licence verified", "签发证照")
+	holder.shows("main", "周八(示例)", reason, "未登录的查验人", "核验证照", "licence verified", "签发证照")
 	if script {
 		holder.judge("usage-holder")
 		agent := c.visitor(t, c.s.base, script)
@@ -334,7 +337,7 @@ func (c scene) keyboard(t *testing.T) {
 	v.has(`#verdict[data-verdict="valid"]`)
 	v.tab("summary")
 	v.key(kb.Enter)
-	v.has(".group[open] .check")
+	v.has(".passed[open] .check")
 	v.tab("#input")
 	v.key("x")
 	v.tab("#purpose")
@@ -412,4 +415,35 @@ func (c scene) foreignContent(t *testing.T) {
 		t.Errorf("a foreign script or style took effect: %s", v.evaluate(`String(window.hurt)+getComputedStyle(document.querySelector("main")).display`))
 	}
 	v.complaints()
+}
+
+// wrongPage shows a page with everything wrong to the examination, so that its silence about the others means something.
+func (c scene) wrongPage(t *testing.T) {
+	wrong := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, `<!DOCTYPE html><html lang="en"><title>x</title><link rel="icon" href="data:,"><body style="background:#fff">
+<header>h</header><main><h1>one</h1><h1>two</h1><h3>left out</h3><p id="a" style="color:#999">pale</p><p id="a">twice</p>
+<p style="color:rgba(0,0,0,.4)">thin</p><p style="font-size:9px">small</p><p class="alert">silent</p><span class="en">English</span>
+<div style="width:60px"><span style="white-space:nowrap">much too long for its box</span></div><div style="width:2000px">wide</div>
+<input type="text" aria-describedby="nothing" style="height:20px;border:1px solid #ddd"><button>b</button><img src="data:,"><table><tr><th>t</th></tr></table>
+</main></html>`)
+	}))
+	defer wrong.Close()
+	v := c.visitor(t, wrong.URL, true)
+	v.open("/")
+	var found []string
+	v.do("examining", chromedp.Evaluate(examination, &found))
+	for _, want := range []string{
+		"lang is en", "title is x", "2 times h1", "a heading is left out before: <h3>", "the id a twice", "no label: <input>", "no alt: <img>",
+		"a button without a type", "aria-describedby names nothing", "an alert without a role", "English that is not marked",
+		"a header without a scope", "the page is 20", "its content hangs out: <div> much", "it hangs out to 20", "a target only 24 high: <input>",
+		"contrast 2.85: <p#a> pale", "contrast 2.85: <p> thin", "letters of 9px", "a border of contrast 1.",
+	} {
+		if !strings.Contains(strings.Join(found, "\n"), want) {
+			t.Errorf("not seen: %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("found: %q", found)
+	}
 }

@@ -345,6 +345,7 @@ type screen struct {
 var (
 	desktop = screen{"desktop", 1280, 800, 1, false}
 	phone   = screen{"phone", 390, 844, 2, true}
+	tablet  = screen{"tablet", 820, 1180, 2, true}
 	narrow  = screen{"narrow", 320, 568, 2, true} // what WCAG 2.2, 1.4.10 asks for
 )
 
@@ -357,7 +358,7 @@ func (v *visitor) size(s screen) {
 // with a small screen, weak eyes, or a screen reader needs. Where YINXIN_SCREENSHOTS names a directory, pictures are left.
 func (v *visitor) judge(name string) {
 	v.t.Helper()
-	for _, s := range []screen{narrow, phone, desktop} {
+	for _, s := range []screen{narrow, tablet, phone, desktop} {
 		v.size(s)
 		for _, scheme := range []string{"dark", "light"} {
 			v.do("choosing colours", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
@@ -368,7 +369,7 @@ func (v *visitor) judge(name string) {
 			for _, f := range found {
 				v.t.Errorf("%s, %s, %s: %s", name, s.name, scheme, f)
 			}
-			if s == narrow {
+			if s != phone && s != desktop {
 				continue
 			}
 			v.picture(fmt.Sprintf("%s-%s-%s.png", name, s.name, scheme))
@@ -453,7 +454,7 @@ for (const e of all("body *")) {
   if (!e.checkVisibility()) continue;
   const r = e.getBoundingClientRect(), s = getComputedStyle(e);
   if (r.right > width + 1 && r.width) say("it hangs out to " + Math.round(r.right), e);
-  if (e.scrollWidth > e.clientWidth + 1 && /auto|scroll|hidden/.test(s.overflowX) && e.tagName !== "INPUT") say("it scrolls sideways", e);
+  if (e.clientWidth && e.scrollWidth > e.clientWidth + 1 && s.display !== "inline" && e.tagName !== "INPUT") say("its content hangs out", e);
   if (e.matches("button,input:not([type=hidden])") && r.height < 44) say("a target only " + Math.round(r.height) + " high", e);
 }
 
