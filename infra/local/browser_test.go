@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -41,6 +43,7 @@ func TestPeopleInABrowser(t *testing.T) {
 	t.Run("the keyboard is enough", c.keyboard)
 	t.Run("a form of another browser signs nobody on", c.staleForm)
 	t.Run("an application on the device gets its answer", c.nativeApplication)
+	t.Run("the cookies of https are for one host alone", c.cookies)
 	t.Run("the pages run nothing that is not theirs", c.foreignContent)
 	t.Run("what is wrong with a page is seen", c.wrongPage)
 }
@@ -390,6 +393,30 @@ func (c scene) nativeApplication(t *testing.T) {
 	v.has("#back")
 	if got := <-answers; got.Get("code") == "" || got.Get("state") != "s" || got.Get("iss") != c.s.issuer {
 		t.Errorf("the application got %v", got)
+	}
+}
+
+// cookies signs on over https. A browser takes a cookie named __Host- only if it is secure, for one host and for every
+// path (RFC 6265bis, section 4.1.3.2); the jars of HTTP clients take any.
+func (c scene) cookies(t *testing.T) {
+	s := startTest(t, config{tls: true})
+	v := c.visitor(t, s.base, true)
+	v.do("trusting the demo authority", security.SetIgnoreCertificateErrors(true))
+	v.open("/account")
+	v.signOn("worker", c.told.people["worker"])
+	v.at("/account")
+	var cookies []*network.Cookie
+	v.do("reading the cookies", chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		cookies, err = network.GetCookies().Do(ctx)
+		return err
+	}))
+	if len(cookies) < 2 {
+		t.Errorf("%d cookies", len(cookies))
+	}
+	for _, cookie := range cookies {
+		if !strings.HasPrefix(cookie.Name, "__Host-") || !cookie.Secure || !cookie.HTTPOnly || cookie.SameSite == "" {
+			t.Errorf("the cookie %s: %+v", cookie.Name, cookie)
+		}
 	}
 }
 
