@@ -240,9 +240,18 @@ func (s *SignatureField) describe(d dict) {
 	subFilter, _ := d["SubFilter"].(name)
 	s.Filter, s.SubFilter = string(filter), string(subFilter)
 	s.Timestamp = d["Type"] == object(name("DocTimeStamp")) || s.SubFilter == SubFilterTimestamp
-	s.Name, s.Reason = decodeText(d["Name"]), decodeText(d["Reason"])
-	s.Location, s.ContactInfo = decodeText(d["Location"]), decodeText(d["ContactInfo"])
-	s.Time = parseDate(decodeText(d["M"]))
+	s.Name, s.Reason = described(d["Name"]), described(d["Reason"])
+	s.Location, s.ContactInfo = described(d["Location"]), described(d["ContactInfo"])
+	s.Time = parseDate(described(d["M"]))
+}
+
+// described reads a text of a signature dictionary, the beginning of one beyond the bound: many fields may point to one
+// dictionary.
+func described(o object) string {
+	if t, ok := o.(text); ok && len(t) > maxDescribed {
+		o = t[:maxDescribed]
+	}
+	return decodeText(o)
 }
 
 // parseDate reads a date (ISO 32000-1, section 7.9.4) to the second; a date without a zone is taken as UTC.
@@ -646,6 +655,9 @@ func (w *fieldWalk) node(o object, parent formField, depth int) error {
 			field.name += "."
 		}
 		field.name += decodeText(t)
+		if len(field.name) > maxFieldName { // every field below repeats it
+			return refuse(TooLarge, "the name of a form field has more than %d bytes", maxFieldName)
+		}
 	}
 	if kind, ok := d["FT"].(name); ok {
 		field.kind = kind

@@ -511,3 +511,21 @@ func TestPaddingIsZeros(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestTheNameOfAFormFieldIsBounded(t *testing.T) {
+	for n, want := range map[int]Code{maxFieldName - 2: "", maxFieldName: TooLarge} {
+		h := onePage("")
+		h[1] = "<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[6 0 R]>>>>"
+		h[6] = "<</T(" + strings.Repeat("n", n) + ")/Kids[7 0 R]>>"
+		h[7] = "<</T(k)/FT/Tx/Parent 6 0 R>>"
+		f, err := Open(h.classic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Examine()
+		var refused *Refusal
+		if errors.As(err, &refused); err == nil && want != "" || err != nil && (refused == nil || refused.Code != want) {
+			t.Errorf("a name of %d bytes: %v, want %q", n, err, want)
+		}
+	}
+}

@@ -72,6 +72,8 @@ const (
 	maxPages      = 20000
 	maxTree       = 64       // depth of the page tree and of the field tree
 	maxFields     = 20000    // form fields
+	maxFieldName  = 4096     // bytes of the full name of a form field
+	maxDescribed  = 4096     // bytes of a text in a signature dictionary
 	maxSignatures = 128      // signature fields
 	maxInflated   = 64 << 20 // bytes of decompressed cross-reference and object streams, all together
 	maxVisited    = 1 << 24  // values looked at when revisions are compared, all together

@@ -130,14 +130,15 @@ func newOFDStamp(ctx context.Context, t Trust, now time.Time, pkg *ofd.Package, 
 
 // facts tells of the seal. What nobody vouches for is told too: the verdict beside it says what it is worth.
 func (e *ofdStamp) facts(overall verdict.Overall) verdict.Seal {
-	s := verdict.Seal{Subject: e.sig.ID, Kind: verdict.NoSeal, Verdict: overall}
+	s := verdict.Seal{Subject: told(e.sig.ID), Kind: verdict.NoSeal, Verdict: overall}
 	if e.stamp == nil {
 		return s
 	}
-	s.Kind, s.ID, s.Name = verdict.GBT38540, e.stamp.Seal.ID, e.stamp.Seal.Name
+	s.Kind, s.ID, s.Name = verdict.GBT38540, told(e.stamp.Seal.ID), told(e.stamp.Seal.Name)
 	s.SignedAt, s.TimeSource = e.stamp.Time, "claimed"
 	if e.signer != nil {
 		s.OwnerCode, s.Owner, _ = cert.SplitOwner(e.signer.Subject.Organization)
+		s.Owner = told(s.Owner)
 	}
 	return s
 }

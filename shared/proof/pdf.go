@@ -127,7 +127,7 @@ func newPDFSignature(ctx context.Context, t Trust, now time.Time, s pdf.Signatur
 }
 
 func (e *pdfSignature) facts(overall verdict.Overall) verdict.Seal {
-	s := verdict.Seal{Subject: e.field.Field, Kind: verdict.SignatureOnly, Name: e.field.Name, SignedAt: e.field.Time,
+	s := verdict.Seal{Subject: told(e.field.Field), Kind: verdict.SignatureOnly, Name: told(e.field.Name), SignedAt: e.field.Time,
 		TimeSource: "claimed", Coverage: string(e.field.Coverage), Verdict: overall}
 	if e.field.Timestamp {
 		s.Kind = verdict.NoSeal
@@ -136,8 +136,9 @@ func (e *pdfSignature) facts(overall verdict.Overall) verdict.Seal {
 		return s
 	}
 	s.OwnerCode, s.Owner, _ = cert.SplitOwner(e.signer.Subject.Organization)
+	s.Owner = told(s.Owner)
 	if s.OwnerCode != "" {
-		s.ID = e.signer.Subject.CommonName
+		s.ID = told(e.signer.Subject.CommonName)
 	}
 	return s
 }

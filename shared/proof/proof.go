@@ -84,16 +84,62 @@ func run[E any](table []row[E], subject string, e E) []verdict.Check {
 	for _, r := range table {
 		f := r.run(e)
 		if f.checks != nil {
-			checks = append(checks, f.checks...)
+			for _, c := range f.checks {
+				c.Subject, c.Detail = told(c.Subject), bounded(c.Detail)
+				checks = append(checks, c)
+			}
 			continue
 		}
-		c := verdict.Check{ID: r.id, Subject: subject, Result: f.result, Code: f.code, Detail: f.detail, Text: r.pass}
+		c := verdict.Check{ID: r.id, Subject: told(subject), Result: f.result, Code: f.code, Detail: bounded(f.detail),
+			Text: r.pass}
 		if f.result != verdict.Pass {
 			explain(&c)
 		}
 		checks = append(checks, c)
 	}
 	return checks
+}
+
+// The bounds of evidence. Names, paths and reasons come out of the artefact, and every check of every signature repeats
+// them: a file of a megabyte must not make a verdict of a hundred (TestAVerdictIsNotMuchLargerThanItsDocument in
+// infra/embedded).
+const (
+	maxTold   = 200 // characters of a text
+	maxListed = 50  // entries of a list
+)
+
+// told is as much of a text as a verdict repeats.
+func told(text string) string {
+	if len(text) <= maxTold {
+		return text
+	}
+	n := 0
+	for i := range text {
+		if n++; n > maxTold {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// bounded returns evidence with nothing in it beyond the bounds.
+func bounded(detail map[string]any) map[string]any {
+	for k, v := range detail {
+		switch v := v.(type) {
+		case string:
+			detail[k] = told(v)
+		case []string:
+			list := make([]string, 0, min(len(v), maxListed+1))
+			for _, s := range v[:min(len(v), maxListed)] {
+				list = append(list, told(s))
+			}
+			if len(v) > maxListed {
+				list = append(list, fmt.Sprintf("… (%d)", len(v)))
+			}
+			detail[k] = list
+		}
+	}
+	return detail
 }
 
 // explain gives a check the text and the next step of its code.

@@ -1,0 +1,95 @@
+package embedded
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// try sends a request whatever comes of it.
+func (o *office) try(t testing.TB, path, bearer, contentType string, body io.Reader, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest("POST", path, body)
+	if bearer != "" {
+		r.Header.Set("Authorization", bearer)
+	}
+	r.Header.Set("Content-Type", contentType)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	o.handler.ServeHTTP(w, r)
+	return w
+}
+
+// noise is text that a package may hold: it does not compress beyond the ratio that is allowed.
+func noise(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%07d", i*7919%9999991)
+	}
+	return b.String()
+}
+
+// manyFields is a PDF of signature fields that have one signature, below a field with a long name.
+func manyFields(fields, name int) []byte {
+	b := bytes.NewBufferString("%PDF-1.7\n")
+	var at []int
+	object := func(format string, args ...any) {
+		at = append(at, b.Len())
+		fmt.Fprintf(b, "%d 0 obj\n%s\nendobj\n", len(at), fmt.Sprintf(format, args...))
+	}
+	var kids strings.Builder
+	for i := range fields {
+		fmt.Fprintf(&kids, "%d 0 R ", 6+i)
+	}
+	object("<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[4 0 R]/SigFlags 3>>>>")
+	object("<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 200 300]>>")
+	object("<</Type/Page/Parent 2 0 R>>")
+	object("<</T(%s)/FT/Sig/Kids[%s]>>", strings.Repeat("n", name), &kids)
+	object("<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/%s/Name(%s)/Contents<3000>/ByteRange[0 9 20 30]>>",
+		strings.Repeat("f", 1<<16), strings.Repeat("N", 1<<20))
+	for i := range fields {
+		object("<</T(%d)/Parent 4 0 R/V 5 0 R>>", i)
+	}
+	table := b.Len()
+	fmt.Fprintf(b, "xref\n0 %d\n0000000000 65535 f \n", len(at)+1)
+	for _, offset := range at {
+		fmt.Fprintf(b, "%010d 00000 n \n", offset)
+	}
+	fmt.Fprintf(b, "trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, table)
+	return b.Bytes()
+}
+
+// A verdict repeats names and paths of the artefact in every check of every signature. Whoever sends a file must not
+// choose how long the answer is: it has to fit into what a function may answer (6 MB), and into its memory.
+func TestAVerdictIsNotMuchLargerThanItsDocument(t *testing.T) {
+	o := openOffice(t, t.TempDir())
+	s := o.activeSeal(t, "li", finance)
+	files := unzip(t, o.stamp(t, "li", s.ID, o.ofd(t), testOrder))
+	var references strings.Builder
+	for i := range 30_000 {
+		fmt.Fprintf(&references, `<ofd:Reference FileRef="/n%d/%s"><ofd:CheckValue>AAAA</ofd:CheckValue></ofd:Reference>`, i, strings.Repeat("x", 60))
+	}
+	signature := "Sign_0/Signature.xml"
+	for _, c := range []struct {
+		name, media string
+		document    []byte
+	}{
+		{"a long name of a signature", "ofd", rezip(t, replace(t, files, "Signatures.xml", `ID="s1"`, `ID="s`+noise(200_000)+`"`))},
+		{"a long type of signature", "ofd", rezip(t, replace(t, files, "Signatures.xml", `Type="Seal"`, `Type="`+noise(200_000)+`"`))},
+		{"references to nothing", "ofd", rezip(t, replace(t, files, signature, "</ofd:References>", references.String()+"</ofd:References>"))},
+		{"a long name of an algorithm", "ofd", rezip(t, replace(t, files, signature, `CheckMethod="`, `CheckMethod="`+noise(200_000)))},
+		{"a long name of a form field", "pdf", manyFields(100, 1<<20)},
+		{"a name below the bound, many times", "pdf", manyFields(100, 4000)},
+		{"more fields than memory", "pdf", manyFields(19_000, 1<<20)},
+	} {
+		w := o.try(t, "/verify", "", "application/"+c.media, bytes.NewReader(c.document))
+		if w.Code != 200 || w.Body.Len() > 1<<20 {
+			t.Errorf("%s: %d bytes are answered with %d and %d bytes", c.name, len(c.document), w.Code, w.Body.Len())
+		}
+	}
+}
