@@ -24,19 +24,22 @@ type Actor struct {
 // Page lays out the account.
 func (a Account) Page() Page {
 	var b strings.Builder
-	b.WriteString(string(`<p><span class="who">` + Escape(a.Name) + `</span> <span class="note">` + Both("用户名", "user name") + `</span> ` +
+	b.WriteString(string(`<p><span class="who">` + Escape(a.Name) + `</span> <span class="note">` +
+		Both("用户名", "user name") + `</span> ` +
 		code(a.ID) + `</p>
 <p><a class="call" href="` + Escape(a.Address) + `">` + Both("谁查看过我的信息", "Who looked at my data") + `</a></p>`))
 	if len(a.Acts) > 0 {
 		b.WriteString(string(`<h2>` + Both("可代表的单位", "Organisations you act for") + `</h2><ul>`))
 		for _, o := range a.Acts {
-			b.WriteString(string(`<li><span class="who">` + Escape(o.Name) + `</span> ` + code(o.Code) + `<br>` + roles(o.Roles) + `</li>`))
+			b.WriteString(string(`<li><span class="who">` + Escape(o.Name) + `</span> ` + code(o.Code) + `<br>` +
+				roles(o.Roles) + `</li>`))
 		}
 		b.WriteString(`</ul>`)
 	}
 	b.WriteString(`<form method="post" action="/end-session">` + "\n")
 	writeHidden(&b, a.Hidden)
-	b.WriteString(string(`<div class="buttons"><button type="submit" class="second" id="submit">` + Both("退出登录", "Sign out") + `</button></div></form>`))
+	b.WriteString(string(`<div class="buttons"><button type="submit" class="second" id="submit">` +
+		Both("退出登录", "Sign out") + `</button></div></form>`))
 	return Page{TitleZH: "我的账户", TitleEN: "My account", Body: HTML(b.String())}
 }
 

@@ -52,13 +52,15 @@ func (f First) Page() Page {
 		}
 	}
 	add(`<p class="notice" role="note">`, Lines("开发密钥：此处的密钥、人员、机构和密码都是示例，签出的任何东西都没有效力。",
-		"Development keys: keys, people, agencies and passwords here are samples, and nothing that is signed here has any effect."), `</p>
+		"Development keys: keys, people, agencies and passwords here are samples, and nothing that is signed here has any "+
+			"effect."), `</p>
 <p>`, Lines("统一身份认证、统一电子印章、统一电子证照：一个进程里的全部服务。",
 		"Unified sign-on, electronic seals and electronic licences: every service in one process."), `</p>
 <p class="note">`, Both("签发者", "Issuer"), ` `, code(f.Issuer), `</p>
 <h2>`, Both("从这里开始", "Begin here"), `</h2><ul class="begin">`)
 	for _, l := range append(f.Apps[:len(f.Apps):len(f.Apps)], f.Links...) {
-		add(`<li><a class="call" href="`, Escape(l.Address), `">`, Lines(l.ZH, l.EN), `</a><span class="note">`, Lines(l.NoteZH, l.NoteEN), `</span></li>`)
+		add(`<li><a class="call" href="`, Escape(l.Address), `">`, Lines(l.ZH, l.EN), `</a><span class="note">`,
+			Lines(l.NoteZH, l.NoteEN), `</span></li>`)
 	}
 	add(`</ul>
 <h2>`, Both("人员", "People"), `</h2>`)
@@ -73,7 +75,9 @@ func (f First) Page() Page {
 		}
 		rows = append(rows, []HTML{Escape(p.Name), code(p.ID), code(p.Password), acts})
 	}
-	table(&b, "people", []words{{"姓名", "Name"}, {"用户名", "User name"}, {"示例密码", "Sample password"}, {"可代表的单位", "Acts for"}}, rows)
+	table(&b, "people", []words{
+		{"姓名", "Name"}, {"用户名", "User name"}, {"示例密码", "Sample password"}, {"可代表的单位", "Acts for"},
+	}, rows)
 	add(`<h2>`, Both("机构", "Organisations"), `</h2>`)
 	rows = nil
 	for _, o := range f.Organisations {
@@ -88,11 +92,14 @@ func (f First) Page() Page {
 	table(&b, "clients", []words{
 		{"名称", "Name"}, {"应用标识", "client_id"}, {"应用密钥", "client_secret"}, {"授权范围", "scope"},
 	}, rows)
-	return Page{TitleZH: "印信 · 本地运行", TitleEN: "Yinxin, running locally", Body: HTML(b.String()), Wide: true, Style: firstStyle}
+	return Page{
+		TitleZH: "印信 · 本地运行", TitleEN: "Yinxin, running locally", Body: HTML(b.String()), Wide: true, Style: firstStyle,
+	}
 }
 
 const firstStyle = `
-.begin{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:.8rem}
+.begin{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));
+gap:.8rem}
 .begin li{margin:0;padding:.8rem 1rem;border:1px solid var(--line);border-radius:.5rem}
 .begin .call{margin-bottom:.4rem;line-height:1.4}
 .begin .call .en{font-size:.95rem}
@@ -130,9 +137,10 @@ func (a App) Page() Page {
 			add(`<dt>`, code(c.Name), `</dt><dd id="claim-`, Escape(c.Name), `">`, code(c.Value), `</dd>`)
 		}
 		add(`</dl>
-<form method="post" action="`, Escape(a.Path), `/sign-out"><div class="buttons"><button type="submit" class="second" id="sign-out">`,
-			Both("退出登录", "Sign out"), `</button></div></form>`)
+<form method="post" action="`, Escape(a.Path), `/sign-out"><div class="buttons">`,
+			`<button type="submit" class="second" id="sign-out">`, Both("退出登录", "Sign out"), `</button></div></form>`)
 	}
-	add(`<p class="note"><a href="`, Escape(a.Other.Address), `">`, Both(a.Other.ZH, a.Other.EN), `</a> · <a href="/">`, Both("首页", "First page"), `</a></p>`)
+	add(`<p class="note"><a href="`, Escape(a.Other.Address), `">`, Both(a.Other.ZH, a.Other.EN), `</a> · <a href="/">`,
+		Both("首页", "First page"), `</a></p>`)
 	return Page{TitleZH: "演示应用", TitleEN: "Demonstration application", Body: HTML(b.String())}
 }

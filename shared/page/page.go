@@ -30,7 +30,8 @@ func Both(zh, en string) HTML {
 	return `<span lang="zh-CN">` + Escape(zh) + `</span> <span class="en" lang="en">` + Escape(en) + `</span>`
 }
 
-// Lines says one thing in Chinese and in English, each on a line of its own: for whole sentences. The texts are escaped.
+// Lines says one thing in Chinese and in English, each on a line of its own: for whole sentences. The texts are
+// escaped.
 func Lines(zh, en string) HTML {
 	return `<span lang="zh-CN">` + Escape(zh) + `</span><span class="en line" lang="en">` + Escape(en) + `</span>`
 }
@@ -76,7 +77,8 @@ func (p Page) HTML() HTML {
 <style>` + HTML(p.style()) + `</style>
 </head>
 <body>
-<header` + class + `><span class="mark" aria-hidden="true">印</span><span class="name">印信 <span class="en" lang="en">Yinxin</span></span></header>
+<header` + class + `><span class="mark" aria-hidden="true">印</span>` +
+		`<span class="name">印信 <span class="en" lang="en">Yinxin</span></span></header>
 <main` + class + `>
 <h1>` + Escape(p.TitleZH) + ` <span class="en" lang="en">` + Escape(p.TitleEN) + `</span></h1>
 ` + p.Body + `
@@ -115,19 +117,28 @@ func hidden(name, value string) HTML {
 	return `<input type="hidden" name="` + Escape(name) + `" value="` + Escape(value) + `">` + "\n"
 }
 
-// commonStyle has a contrast of at least 4.5:1 throughout (WCAG 2.2, 1.4.3) and follows the reader's colour scheme. On a
-// narrow screen nothing scrolls sideways (1.4.10): tables become cards, see [table].
+// commonStyle has a contrast of at least 4.5:1 throughout (WCAG 2.2, 1.4.3) and follows the reader's colour scheme. On
+// a narrow screen nothing scrolls sideways (1.4.10): tables become cards, see [table]. TestPeopleInABrowser in
+// infra/local measures both.
 const commonStyle = `
-:root{color-scheme:light dark;--ink:#1d2129;--soft:#59606b;--line:#d9dce1;--paper:#fff;--ground:#f4f5f7;--seal:#b3261e;--seal-wash:#fdf3f2;--act:#0b57a4;--act-ink:#fff;--good:#0f6b3a;--good-wash:#f0f8f3;--warn:#8a5200;--warn-wash:#fdf6ec}
-@media (prefers-color-scheme:dark){:root{--ink:#eceef1;--soft:#a9b0bb;--line:#3c424b;--paper:#1d2128;--ground:#14171c;--seal:#ff8a80;--seal-wash:#2b1f22;--act:#8ab8f0;--act-ink:#0b1a2c;--good:#6fcf97;--good-wash:#1b2a25;--warn:#f2b866;--warn-wash:#2c261e}}
+:root{color-scheme:light dark;--ink:#1d2129;--soft:#59606b;--line:#d9dce1;--paper:#fff;--ground:#f4f5f7;
+--seal:#b3261e;--seal-wash:#fdf3f2;--act:#0b57a4;--act-ink:#fff;--good:#0f6b3a;--good-wash:#f0f8f3;--warn:#8a5200;
+--warn-wash:#fdf6ec}
+@media (prefers-color-scheme:dark){:root{--ink:#eceef1;--soft:#a9b0bb;--line:#3c424b;--paper:#1d2128;--ground:#14171c;
+--seal:#ff8a80;--seal-wash:#2b1f22;--act:#8ab8f0;--act-ink:#0b1a2c;--good:#6fcf97;--good-wash:#1b2a25;--warn:#f2b866;
+--warn-wash:#2c261e}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--ground);color:var(--ink);
+font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;
+overflow-wrap:anywhere}
 header{display:flex;align-items:center;gap:.6rem;max-width:32rem;margin:0 auto;padding:1.5rem 1.5rem .75rem}
-.mark{display:inline-grid;place-items:center;width:2.1rem;height:2.1rem;border:2px solid var(--seal);border-radius:.3rem;color:var(--seal);font-weight:700}
+.mark{display:inline-grid;place-items:center;width:2.1rem;height:2.1rem;border:2px solid var(--seal);
+border-radius:.3rem;color:var(--seal);font-weight:700}
 .name{font-weight:600}
 .en{color:var(--soft);font-weight:400}
 .line{display:block}
-main{max-width:32rem;margin:0 auto 3rem;padding:1.5rem;background:var(--paper);border:1px solid var(--line);border-radius:.6rem}
+main{max-width:32rem;margin:0 auto 3rem;padding:1.5rem;background:var(--paper);border:1px solid var(--line);
+border-radius:.6rem}
 header.wide,main.wide{max-width:70rem}
 h1{margin:0 0 1.25rem;font-size:1.45rem;line-height:1.3}
 h1 .en{display:block;font-size:1rem}
@@ -135,15 +146,19 @@ h2{font-size:1.12rem;margin:2rem 0 .6rem}
 h3{font-size:1rem;margin:0}
 p{margin:.7rem 0}
 label{display:block;margin:1rem 0 .3rem;font-weight:600}
-input[type=text],input[type=password]{width:100%;min-height:2.9rem;padding:.6rem .7rem;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--soft);border-radius:.35rem}
+input[type=text],input[type=password]{width:100%;min-height:2.9rem;padding:.6rem .7rem;font:inherit;color:inherit;
+background:var(--paper);border:1px solid var(--soft);border-radius:.35rem}
 [aria-invalid=true]{border-color:var(--seal)!important}
 :focus-visible{outline:3px solid var(--act);outline-offset:2px}
-button{min-height:2.9rem;padding:.5rem 1.2rem;font:inherit;font-weight:600;border:1px solid var(--act);border-radius:.35rem;background:var(--act);color:var(--act-ink);cursor:pointer}
+button{min-height:2.9rem;padding:.5rem 1.2rem;font:inherit;font-weight:600;border:1px solid var(--act);
+border-radius:.35rem;background:var(--act);color:var(--act-ink);cursor:pointer}
 button.second{background:transparent;color:var(--act)}
 button .en,a .en{color:inherit}
 .buttons{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.5rem}
-.alert{padding:.7rem .9rem;border:1px solid var(--seal);border-left-width:.35rem;border-radius:.35rem;background:var(--seal-wash)}
-.notice{padding:.7rem .9rem;border:1px solid var(--warn);border-left-width:.35rem;border-radius:.35rem;background:var(--warn-wash)}
+.alert{padding:.7rem .9rem;border:1px solid var(--seal);border-left-width:.35rem;border-radius:.35rem;
+background:var(--seal-wash)}
+.notice{padding:.7rem .9rem;border:1px solid var(--warn);border-left-width:.35rem;border-radius:.35rem;
+background:var(--warn-wash)}
 .alert .en,.notice .en{color:inherit}
 .note{color:var(--soft);font-size:.92rem}
 .who{font-weight:600}

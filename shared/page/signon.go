@@ -28,7 +28,8 @@ type Field struct{ Name, Value string }
 func (l Login) Page() Page {
 	var b strings.Builder
 	if l.Client != "" {
-		b.WriteString(string(`<p>` + Both("登录后继续前往", "Sign in to continue to") + `<br><span class="who">` + Escape(l.Client) + `</span></p>`))
+		b.WriteString(string(`<p>` + Both("登录后继续前往", "Sign in to continue to") + `<br><span class="who">` +
+			Escape(l.Client) + `</span></p>`))
 	}
 	describedBy := HTML("")
 	if text := l.Problem.text(); text != "" {
@@ -42,9 +43,12 @@ func (l Login) Page() Page {
 		userFocus, passwordFocus = passwordFocus, userFocus
 	}
 	b.WriteString(string(`<label for="username">` + Both("用户名", "User name") + `</label>
-<input type="text" id="username" name="username" value="` + Escape(l.Username) + `" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="128" required` + userFocus + describedBy + `>
+<input type="text" id="username" name="username" value="` + Escape(l.Username) +
+		`" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="128" required` +
+		userFocus + describedBy + `>
 <label for="password">` + Both("密码", "Password") + `</label>
-<input type="password" id="password" name="password" autocomplete="current-password" maxlength="512" required` + passwordFocus + describedBy + `>
+<input type="password" id="password" name="password" autocomplete="current-password" maxlength="512" required` +
+		passwordFocus + describedBy + `>
 <div class="buttons"><button type="submit" id="submit">` + Both("登录", "Sign in") + `</button></div>
 </form>
 <p class="note">` + Lines("一次登录，各应用通用。请核对地址栏中的网址，不要在其他网站输入密码。",
@@ -90,7 +94,8 @@ func (c Consent) Page() Page {
 <dt>` + Both("返回地址", "Answer goes to") + `</dt><dd>` + code(c.Host) + `</dd></dl>
 <form method="post" action="/consent">` + "\n"))
 	writeHidden(&b, c.Hidden)
-	b.WriteString(string(`<div class="buttons"><button type="submit" id="allow" name="decision" value="allow">` + Both("同意", "Allow") + `</button>
+	b.WriteString(string(`<div class="buttons"><button type="submit" id="allow" name="decision" value="allow">` +
+		Both("同意", "Allow") + `</button>
 <button type="submit" class="second" id="deny" name="decision" value="deny">` + Both("拒绝", "Deny") + `</button></div>
 </form>
 <p class="note">` + Lines("该应用只得到上面所列内容，看到的用户标识仅用于该应用。",
@@ -112,8 +117,10 @@ func (l Logout) Page() Page {
 <p><span class="who">` + Escape(l.Person) + `</span></p>
 <form method="post" action="/end-session">` + "\n"))
 	writeHidden(&b, l.Hidden)
-	b.WriteString(string(`<div class="buttons"><button type="submit" id="submit" name="decision" value="allow">` + Both("退出登录", "Sign out") + `</button>
-<button type="submit" class="second" id="deny" name="decision" value="deny">` + Both("保持登录", "Stay signed in") + `</button></div>
+	b.WriteString(string(`<div class="buttons"><button type="submit" id="submit" name="decision" value="allow">` +
+		Both("退出登录", "Sign out") + `</button>
+<button type="submit" class="second" id="deny" name="decision" value="deny">` + Both("保持登录", "Stay signed in") +
+		`</button></div>
 </form>`))
 	return Page{TitleZH: "退出登录", TitleEN: "Sign out", Body: HTML(b.String()), FormTargets: l.Targets}
 }

@@ -22,7 +22,8 @@ func table(b *strings.Builder, id string, heads []words, rows [][]HTML) {
 			if c == "" {
 				class = ` class="empty"`
 			}
-			b.WriteString(string(`<td role="cell" data-label="` + Escape(heads[i].zh+" "+heads[i].en) + `"` + class + `>` + c + `</td>`))
+			b.WriteString(string(`<td role="cell" data-label="` + Escape(heads[i].zh+" "+heads[i].en) + `"` + class + `>` +
+				c + `</td>`))
 		}
 		b.WriteString("</tr>\n")
 	}
@@ -40,9 +41,10 @@ func code(text string) HTML {
 // roles says what a person may do for an organisation; of a role it does not know it gives the name.
 func roles(names []string) HTML {
 	known := map[string]words{
-		"seal.request": {"申请印章", "request seals"}, "seal.approve": {"审批印章", "approve seals"}, "seal.make": {"制作印章", "make seals"},
-		"seal.stamp": {"用印", "stamp documents"}, "licence.issue": {"签发证照", "issue licences"},
-		"licence.read": {"查看证照", "read licences"}, "licence.show": {"出示证照", "show licences"},
+		"seal.request": {"申请印章", "request seals"}, "seal.approve": {"审批印章", "approve seals"},
+		"seal.make": {"制作印章", "make seals"}, "seal.stamp": {"用印", "stamp documents"},
+		"licence.issue": {"签发证照", "issue licences"},
+		"licence.read":  {"查看证照", "read licences"}, "licence.show": {"出示证照", "show licences"},
 	}
 	var zh, en []string
 	for _, name := range names {

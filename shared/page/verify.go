@@ -19,22 +19,26 @@ type Verify struct{}
 func (Verify) VerifyForm(w http.ResponseWriter) {
 	Write(w, http.StatusOK, Page{TitleZH: "验证文件和证照", TitleEN: "Verify a document or a licence",
 		Body: `<p>` + Lines("放入一份盖章的 PDF 或 OFD，或输入电子证照标识、亮证码，逐项查看结论与原因。",
-			"Drop a stamped PDF or OFD, or type a licence identifier or code, and read the outcome check by check.") + `</p>` + verifyForms(),
+			"Drop a stamped PDF or OFD, or type a licence identifier or code, and read the outcome check by check.") + `</p>` +
+			verifyForms(),
 		Style: verifyStyle, Script: verifyScript})
 }
 
 // VerifyRefused answers with the page again, and why the request could not be read.
 func (Verify) VerifyRefused(w http.ResponseWriter, status int, zh, en string) {
 	Write(w, status, Page{TitleZH: "验证文件和证照", TitleEN: "Verify a document or a licence",
-		Body: `<p class="alert" role="alert" id="problem">` + Lines(zh, en) + `</p>` + verifyForms(), Style: verifyStyle, Script: verifyScript})
+		Body: `<p class="alert" role="alert" id="problem">` + Lines(zh, en) + `</p>` +
+			verifyForms(), Style: verifyStyle, Script: verifyScript})
 }
 
 // VerifyResult answers with a verdict: what it is and why, who stamped or issued, then every check.
 func (Verify) VerifyResult(w http.ResponseWriter, v verdict.Verdict) {
 	var b strings.Builder
 	word := verdictWords[v.Overall]
-	b.WriteString(string(`<section class="verdict ` + Escape(string(v.Overall)) + `" id="verdict" data-verdict="` + Escape(string(v.Overall)) +
-		`" role="status"><p class="outcome"><span class="sign" aria-hidden="true">` + Escape(verdictSigns[v.Overall]) + `</span> <strong>` +
+	b.WriteString(string(`<section class="verdict ` + Escape(string(v.Overall)) + `" id="verdict" data-verdict="` +
+		Escape(string(v.Overall)) +
+		`" role="status"><p class="outcome"><span class="sign" aria-hidden="true">` + Escape(verdictSigns[v.Overall]) +
+		`</span> <strong>` +
 		Both(word.ZH, word.EN) + `</strong></p>
 <p id="summary">` + Lines(v.Summary.ZH, v.Summary.EN) + `</p></section>
 `))
@@ -46,7 +50,8 @@ func (Verify) VerifyResult(w http.ResponseWriter, v verdict.Verdict) {
 	fact(&b, "检查时间", "Checked at", moment(v.CheckedAt))
 	fact(&b, "文件摘要", "Digest of the input", `<code>sha256:`+Escape(v.Digest)+`</code>`)
 	b.WriteString(string("</dl>\n" + `<h2>` + Both("再验证一份", "Verify another") + `</h2>` + verifyForms()))
-	Write(w, http.StatusOK, Page{TitleZH: "验证结果：" + word.ZH, TitleEN: "Result: " + word.EN, Wide: true, Body: HTML(b.String()),
+	Write(w, http.StatusOK, Page{TitleZH: "验证结果：" + word.ZH, TitleEN: "Result: " +
+		word.EN, Wide: true, Body: HTML(b.String()),
 		Style: verifyStyle, Script: verifyScript})
 }
 
@@ -89,7 +94,8 @@ func moment(t time.Time) HTML {
 	if t.IsZero() {
 		return ""
 	}
-	return `<time datetime="` + Escape(t.UTC().Format(time.RFC3339)) + `">` + Escape(t.In(beijing).Format("2006-01-02 15:04:05 UTC+8")) + `</time>`
+	return `<time datetime="` + Escape(t.UTC().Format(time.RFC3339)) + `">` +
+		Escape(t.In(beijing).Format("2006-01-02 15:04:05 UTC+8")) + `</time>`
 }
 
 // fact is one line of a definition list; an empty value writes nothing.
@@ -131,7 +137,8 @@ func writeSeals(b *strings.Builder, seals []verdict.Seal) {
 	b.WriteString(string(`<h2>` + Both("签章", "Stamps and signatures") + "</h2>\n"))
 	for _, s := range seals {
 		word, kind := verdictWords[s.Verdict], kindWords[s.Kind]
-		b.WriteString(string(`<section class="seal"><h3>` + Escape(sealName(s)) + ` <span class="tag ` + Escape(string(s.Verdict)) + `">` +
+		b.WriteString(string(`<section class="seal"><h3>` + Escape(sealName(s)) + ` <span class="tag ` +
+			Escape(string(s.Verdict)) + `">` +
 			Both(word.ZH, word.EN) + "</span></h3>\n<dl>\n"))
 		fact(b, "种类", "Kind", Both(kind.ZH, kind.EN))
 		fact(b, "印章", "Seal", join(Escape(s.Name), code(s.ID)))
@@ -184,8 +191,8 @@ func writeReasons(b *strings.Builder, checks []verdict.Check) {
 	}
 }
 
-// writeChecks writes every check, by what it is about: the whole, then each signature. What has nothing to say but "pass"
-// is behind one line, which opens without script.
+// writeChecks writes every check, by what it is about: the whole, then each signature. What has nothing to say but
+// "pass" is behind one line, which opens without script.
 func writeChecks(b *strings.Builder, v verdict.Verdict) {
 	b.WriteString(string(`<h2>` + Both("逐项检查", "Check by check") + `</h2>` + "\n" + `<div id="checks">` + "\n"))
 	var subjects []string
@@ -228,7 +235,8 @@ func writeGroup(b *strings.Builder, name HTML, checks []verdict.Check) {
 		if n := len(passed) - applied; n > 0 {
 			zh, en = zh+"，"+strconv.Itoa(n)+" 项不适用", en+", "+strconv.Itoa(n)+" not applicable"
 		}
-		b.WriteString(string(`<details class="passed"><summary><span class="tag pass">` + Both(zh, en) + "</span></summary>\n"))
+		b.WriteString(string(`<details class="passed"><summary><span class="tag pass">` + Both(zh, en) +
+			"</span></summary>\n"))
 		writeList(b, passed)
 		b.WriteString("</details>")
 	}
@@ -248,7 +256,8 @@ func writeList(b *strings.Builder, checks []verdict.Check) {
 
 func writeCheck(b *strings.Builder, c verdict.Check) {
 	word := resultWords[c.Result]
-	b.WriteString(string(`<li class="check"><div><span class="tag ` + Escape(string(c.Result)) + `">` + Both(word.ZH, word.EN) + `</span></div><div>` +
+	b.WriteString(string(`<li class="check"><div><span class="tag ` + Escape(string(c.Result)) + `">` +
+		Both(word.ZH, word.EN) + `</span></div><div>` +
 		Lines(c.Text.ZH, c.Text.EN)))
 	if c.Next != nil && c.Result != verdict.Pass {
 		b.WriteString(string(`<span class="next">` + Lines(c.Next.ZH, c.Next.EN) + `</span>`))
@@ -256,7 +265,8 @@ func writeCheck(b *strings.Builder, c verdict.Check) {
 	b.WriteString(string(`<span class="note">` + join(code(c.ID), code(c.Code)) + `</span>`))
 	if len(c.Detail) > 0 {
 		if detail, err := json.MarshalIndent(c.Detail, "", "  "); err == nil {
-			b.WriteString(string(`<details><summary>` + Both("依据", "Evidence") + `</summary><pre>` + Escape(string(detail)) + `</pre></details>`))
+			b.WriteString(string(`<details><summary>` + Both("依据", "Evidence") + `</summary><pre>` + Escape(string(detail)) +
+				`</pre></details>`))
 		}
 	}
 	b.WriteString("</div></li>\n")
@@ -266,7 +276,8 @@ func writeCheck(b *strings.Builder, c verdict.Check) {
 func verifyForms() HTML {
 	return `<div class="forms"><form method="post" action="/verify" enctype="multipart/form-data" id="by-file">
 <label for="document">` + Both("文件（PDF、OFD 或凭证文本）", "File (PDF, OFD or credential)") + `</label>
-<input type="file" id="document" name="document" required accept=".pdf,.ofd,.jwt,.sd-jwt,.txt,application/pdf,application/ofd" aria-describedby="drop">
+<input type="file" id="document" name="document" required aria-describedby="drop"
+ accept=".pdf,.ofd,.jwt,.sd-jwt,.txt,application/pdf,application/ofd">
 <p class="note" id="drop">` + Lines("选择文件，或把文件拖到框中；文件只用于本次验证，不保存。",
 		"Choose a file or drop it into the box. It is used for this verification alone and not kept.") + `</p>
 <div class="buttons"><button type="submit" id="submit">` + Both("验证文件", "Verify the file") + `</button></div>
@@ -276,7 +287,8 @@ func verifyForms() HTML {
 <input type="text" id="input" name="input" required autocomplete="off" autocapitalize="none" spellcheck="false">
 <label for="purpose">` + Both("查验事由", "Purpose") + `</label>
 <input type="text" id="purpose" name="purpose" maxlength="200" autocomplete="off" aria-describedby="why">
-<p class="note" id="why">` + Lines("查询证照或使用亮证码时必填，持证人可以看到。", "Needed to look up a licence or to use a code; the holder sees it.") + `</p>
+<p class="note" id="why">` + Lines("查询证照或使用亮证码时必填，持证人可以看到。",
+		"Needed to look up a licence or to use a code; the holder sees it.") + `</p>
 <div class="buttons"><button type="submit" id="look-up">` + Both("查验证照", "Verify the licence") + `</button></div>
 </form></div>
 `
@@ -295,7 +307,8 @@ const verifyStyle = `
 .verdict.indeterminate{border-color:var(--warn);background:var(--warn-wash)}
 .verdict.indeterminate .outcome{color:var(--warn)}
 .outcome .en,.tag .en,.next .en{color:inherit}
-.tag{display:inline-block;max-width:100%;padding:0 .55rem;border:1px solid var(--soft);border-radius:1rem;font-size:.85rem;font-weight:400;color:var(--soft);}
+.tag{display:inline-block;max-width:100%;padding:0 .55rem;border:1px solid var(--soft);border-radius:1rem;
+font-size:.85rem;font-weight:400;color:var(--soft);}
 .tag.pass,.tag.valid{border-color:var(--good);color:var(--good)}
 .tag.fail,.tag.invalid{border-color:var(--seal);color:var(--seal)}
 .tag.warn,.tag.indeterminate,.tag.skipped{border-color:var(--warn);color:var(--warn)}
@@ -303,13 +316,16 @@ const verifyStyle = `
 summary{cursor:pointer;padding:.2rem 0}
 .group ul{list-style:none;margin:.5rem 0;padding:0}
 .passed{margin-top:.5rem}
-.check{display:grid;grid-template-columns:9.5rem minmax(0,1fr);gap:.2rem .8rem;margin:0;padding:.6rem 0;border-top:1px solid var(--line)}
+.check{display:grid;grid-template-columns:9.5rem minmax(0,1fr);gap:.2rem .8rem;margin:0;padding:.6rem 0;
+border-top:1px solid var(--line)}
 .check .note{display:block}
 .forms{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem;margin-top:1.2rem}
 .forms form{padding:.2rem 1.1rem 1.1rem;border:1px solid var(--line);border-radius:.5rem}
-input[type=file]{display:block;width:100%;padding:1.6rem 1rem;font:inherit;color:inherit;border:2px dashed var(--soft);border-radius:.5rem;cursor:pointer}
+input[type=file]{display:block;width:100%;padding:1.6rem 1rem;font:inherit;color:inherit;
+border:2px dashed var(--soft);border-radius:.5rem;cursor:pointer}
 input[type=file].over{border-style:solid;border-color:var(--act)}
-input::file-selector-button{min-height:2.6rem;margin-right:.8rem;padding:.3rem 1rem;font:inherit;font-weight:600;color:var(--act);background:transparent;border:1px solid var(--act);border-radius:.35rem;cursor:pointer}
+input::file-selector-button{min-height:2.6rem;margin-right:.8rem;padding:.3rem 1rem;font:inherit;font-weight:600;
+color:var(--act);background:transparent;border:1px solid var(--act);border-radius:.35rem;cursor:pointer}
 @media (max-width:48rem){.check{grid-template-columns:minmax(0,1fr)}}
 `
 
@@ -322,6 +338,12 @@ function out(){file.classList.remove("over")}
 file.addEventListener("dragenter",over);
 file.addEventListener("dragover",over);
 file.addEventListener("dragleave",out);
-file.addEventListener("drop",function(e){e.preventDefault();out();if(e.dataTransfer.files.length===1){file.files=e.dataTransfer.files;file.form.requestSubmit()}});
+file.addEventListener("drop",function(e){
+e.preventDefault();
+out();
+if(e.dataTransfer.files.length!==1)return;
+file.files=e.dataTransfer.files;
+file.form.requestSubmit();
+});
 })();
 `
