@@ -84,7 +84,8 @@ func (c scene) firstPage(t *testing.T) {
 	v.judge("first")
 	v.shows("main", "开发密钥", "Development keys", "zhang-sample-1", "demo-app-a-sample-secret", "示例家政服务有限公司")
 	var links []string
-	v.do("reading the links", chromedp.Evaluate(`[...document.querySelectorAll("main a")].map(a=>a.getAttribute("href"))`, &links))
+	v.do("reading the links",
+		chromedp.Evaluate(`[...document.querySelectorAll("main a")].map(a=>a.getAttribute("href"))`, &links))
 	if len(links) < 5 {
 		t.Errorf("only %d links: %v", len(links), links)
 	}
@@ -212,13 +213,17 @@ func (c scene) judgesDocuments(t *testing.T, script bool) {
 	}{
 		{"verdict-ofd", "notice.ofd", stampedOFD, nil, "valid",
 			[]string{"有效", "Valid", "示例省财政厅", "示例省商务厅", "电子印章（GB/T 38540）", "2026"}, nil},
-		{"verdict-pdf", "notice.pdf", stampedPDF, nil, "valid", []string{"有效", "仅为兼容签名，不是电子印章", "compatibility signature only"}, nil},
+		{"verdict-pdf", "notice.pdf", stampedPDF, nil, "valid",
+			[]string{"有效", "仅为兼容签名，不是电子印章", "compatibility signature only"}, nil},
 		{"verdict-licence", "licence.ofd", c.told.files["licence.ofd"], nil, "valid", []string{"有效", "示例省人力资源和社会保障厅"}, nil},
 		{"verdict-credential", "licence.txt", c.told.files["licence.sd-jwt"], nil, "valid", []string{"有效", "居家上门服务证"}, nil},
-		{"verdict-altered", "altered.ofd", altered, err, "invalid", []string{"无效", "Invalid", "不通过"}, []string{"HASH_FAILURE"}},
+		{"verdict-altered", "altered.ofd", altered, err, "invalid",
+			[]string{"无效", "Invalid", "不通过"}, []string{"HASH_FAILURE"}},
 		{"verdict-smuggled", "smuggled.ofd", smuggled, err2, "invalid", []string{"无效", "不通过"}, []string{"SMUGGLED_FILES"}},
-		{"verdict-appended", "appended.pdf", appended, err3, "invalid", []string{"无效", "不通过"}, []string{"CHANGED_AFTER_SIGNING"}},
-		{"verdict-disclosure", "disclosure.txt", []byte(disclosed), err4, "invalid", []string{"无效"}, []string{"LIC_DISCLOSURE"}},
+		{"verdict-appended", "appended.pdf", appended, err3, "invalid",
+			[]string{"无效", "不通过"}, []string{"CHANGED_AFTER_SIGNING"}},
+		{"verdict-disclosure", "disclosure.txt", []byte(disclosed), err4, "invalid",
+			[]string{"无效"}, []string{"LIC_DISCLOSURE"}},
 		{"verdict-nothing", "notes.txt", []byte("没有什么 nothing"), nil, "invalid", []string{"无效"}, nil},
 	} {
 		v.open("/verify")
@@ -230,7 +235,8 @@ func (c scene) judgesDocuments(t *testing.T, script bool) {
 		}
 		v.shows("main", d.shows...)
 		// The reason stands at the top, in both languages, before any table.
-		if v.evaluate(`[...document.querySelectorAll("#summary [lang]")].filter(e=>e.innerText.trim().length>3).map(e=>e.lang).join()`) != "zh-CN,en" {
+		if v.evaluate(`[...document.querySelectorAll("#summary [lang]")].filter(e=>e.innerText.trim().length>3)
+			.map(e=>e.lang).join()`) != "zh-CN,en" {
 			t.Errorf("%s: no summary in two languages:\n%s", d.name, v.text("#summary"))
 		}
 		v.shows("#checks", d.checks...)
@@ -420,8 +426,8 @@ func (c scene) cookies(t *testing.T) {
 	}
 }
 
-// foreignContent has a page try what an injected text would: every attempt must fail, and be seen by the console. It also
-// shows that a violated policy would fail the other tests.
+// foreignContent has a page try what an injected text would: every attempt must fail, and be seen by the console. It
+// also shows that a violated policy would fail the other tests.
 func (c scene) foreignContent(t *testing.T) {
 	v := c.visitor(t, c.s.base, true)
 	v.open("/verify")
@@ -429,30 +435,37 @@ func (c scene) foreignContent(t *testing.T) {
 		`(e=>{e.textContent="window.hurt=1";document.body.append(e)})(document.createElement("script"))`,
 		`(e=>{e.src="/jwks";document.body.append(e)})(document.createElement("script"))`,
 		`(e=>{e.textContent="main{display:none}";document.body.append(e)})(document.createElement("style"))`,
-		`document.body.insertAdjacentHTML("beforeend",'<p style="color:red" onclick="window.hurt=1" id="victim">x</p>');document.querySelector("#victim").click()`,
+		`document.body.insertAdjacentHTML("beforeend",'<p style="color:red" onclick="window.hurt=1" id="victim">x</p>'),
+			document.querySelector("#victim").click()`,
 		`(e=>{e.src="/";document.body.append(e)})(document.createElement("iframe"))`,
 		`(e=>{e.src="http://127.0.0.1:9/x.png";document.body.append(e)})(new Image())`,
 		`fetch("/jwks").catch(()=>0)`,
-		`(e=>{e.action="http://127.0.0.1:9/";e.method="post";document.body.append(e);e.submit()})(document.createElement("form"))`,
+		`(e=>{e.action="http://127.0.0.1:9/";e.method="post";document.body.append(e);e.submit()})
+			(document.createElement("form"))`,
 	} {
 		v.do("trying", chromedp.Evaluate(attempt+`,0`, nil))
 		v.complained(attempt)
 	}
-	if v.evaluate(`String(window.hurt)+getComputedStyle(document.querySelector("main")).display`) != "undefinedblock" {
-		t.Errorf("a foreign script or style took effect: %s", v.evaluate(`String(window.hurt)+getComputedStyle(document.querySelector("main")).display`))
+	got := v.evaluate(`String(window.hurt)+getComputedStyle(document.querySelector("main")).display`)
+	if got != "undefinedblock" {
+		t.Errorf("a foreign script or style took effect: %s", got)
 	}
 	v.complaints()
 }
 
-// wrongPage shows a page with everything wrong to the examination, so that its silence about the others means something.
+// wrongPage shows a page with everything wrong to the examination, so that its silence about the others means
+// something.
 func (c scene) wrongPage(t *testing.T) {
 	wrong := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, `<!DOCTYPE html><html lang="en"><title>x</title><link rel="icon" href="data:,"><body style="background:#fff">
-<header>h</header><main><h1>one</h1><h1>two</h1><h3>left out</h3><p id="a" style="color:#999">pale</p><p id="a">twice</p>
-<p style="color:rgba(0,0,0,.4)">thin</p><p style="font-size:9px">small</p><p class="alert">silent</p><span class="en">English</span>
-<div style="width:60px"><span style="white-space:nowrap">much too long for its box</span></div><div style="width:2000px">wide</div>
-<input type="text" aria-describedby="nothing" style="height:20px;border:1px solid #ddd"><button>b</button><img src="data:,"><table><tr><th>t</th></tr></table>
+		_, _ = io.WriteString(w, `<!DOCTYPE html><html lang="en"><title>x</title><link rel="icon" href="data:,">
+<body style="background:#fff"><header>h</header><main><h1>one</h1><h1>two</h1><h3>left out</h3>
+<p id="a" style="color:#999">pale</p><p id="a">twice</p><p style="color:rgba(0,0,0,.4)">thin</p>
+<p style="font-size:9px">small</p><p class="alert">silent</p><span class="en">English</span>
+<div style="width:60px"><span style="white-space:nowrap">much too long for its box</span></div>
+<div style="width:2000px">wide</div>
+<input type="text" aria-describedby="nothing" style="height:20px;border:1px solid #ddd">
+<button>b</button><img src="data:,"><table><tr><th>t</th></tr></table>
 </main></html>`)
 	}))
 	defer wrong.Close()
@@ -461,9 +474,11 @@ func (c scene) wrongPage(t *testing.T) {
 	var found []string
 	v.do("examining", chromedp.Evaluate(examination, &found))
 	for _, want := range []string{
-		"lang is en", "title is x", "2 times h1", "a heading is left out before: <h3>", "the id a twice", "no label: <input>", "no alt: <img>",
-		"a button without a type", "aria-describedby names nothing", "an alert without a role", "English that is not marked",
-		"a header without a scope", "the page is 20", "its content hangs out: <div> much", "it hangs out to 20", "a target only 24 high: <input>",
+		"lang is en", "title is x", "2 times h1", "a heading is left out before: <h3>", "the id a twice",
+		"no label: <input>", "no alt: <img>", "a button without a type", "aria-describedby names nothing",
+		"an alert without a role", "English that is not marked",
+		"a header without a scope", "the page is 20", "its content hangs out: <div> much", "it hangs out to 20",
+		"a target only 24 high: <input>",
 		"contrast 2.85: <p#a> pale", "contrast 2.85: <p> thin", "letters of 9px", "a border of contrast 1.",
 	} {
 		if !strings.Contains(strings.Join(found, "\n"), want) {

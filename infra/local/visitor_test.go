@@ -121,7 +121,8 @@ func (v *visitor) listen(event any) {
 	switch e := event.(type) {
 	case *cdplog.EventEntryAdded:
 		// The status of a page that was asked for is no error of the page: a wrong password is answered with 403.
-		if e.Entry.Level == cdplog.LevelError && !(e.Entry.Source == cdplog.SourceNetwork && strings.Contains(e.Entry.Text, "status of 4")) {
+		answered := e.Entry.Source == cdplog.SourceNetwork && strings.Contains(e.Entry.Text, "status of 4")
+		if e.Entry.Level == cdplog.LevelError && !answered {
 			text = fmt.Sprintf("%s: %s (%s)", e.Entry.Source, e.Entry.Text, e.Entry.URL)
 		}
 	case *runtime.EventExceptionThrown:
@@ -311,7 +312,8 @@ func (v *visitor) tab(selector string) {
 	for range 60 {
 		var here, visible bool
 		v.do("reading the focus", chromedp.Evaluate(`document.activeElement.matches(`+quoted(selector)+`)`, &here),
-			chromedp.Evaluate(`(s=>s.outlineStyle!=="none"&&parseFloat(s.outlineWidth)>=2)(getComputedStyle(document.activeElement))`, &visible))
+			chromedp.Evaluate(`(s=>s.outlineStyle!=="none"&&parseFloat(s.outlineWidth)>=2)
+				(getComputedStyle(document.activeElement))`, &visible))
 		if here {
 			if !visible {
 				v.t.Errorf("the focus on %s cannot be seen", selector)
@@ -355,7 +357,8 @@ func (v *visitor) size(s screen) {
 }
 
 // judge examines the page in front of the visitor on a desktop and on a phone, light and dark: everything that a person
-// with a small screen, weak eyes, or a screen reader needs. Where YINXIN_SCREENSHOTS names a directory, pictures are left.
+// with a small screen, weak eyes, or a screen reader needs. Where YINXIN_SCREENSHOTS names a directory, it leaves
+// pictures.
 func (v *visitor) judge(name string) {
 	v.t.Helper()
 	for _, s := range []screen{narrow, tablet, phone, desktop} {
@@ -428,42 +431,64 @@ func (v *visitor) picture(name string) {
 	}
 }
 
-// examination lists what is wrong with a page. Contrast and sizes are those of WCAG 2.2: 1.4.3 and 1.4.11, 1.4.10, 2.5.8.
+// examination lists what is wrong with a page. Contrast and sizes are those of WCAG 2.2, 1.4.3, 1.4.10, 1.4.11, 2.5.5.
 const examination = `(() => {
 const wrong = [], all = (s, in_) => [...(in_ || document).querySelectorAll(s)];
-const say = (what, e) => wrong.push(what + (e ? ": <" + e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + "> " + (e.textContent || "").trim().slice(0, 40) : ""));
+const named = e => ": <" + e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + "> ";
+const say = (what, e) => wrong.push(what + (e ? named(e) + (e.textContent || "").trim().slice(0, 40) : ""));
 const count = (s, n) => { const k = all(s).length; if (k !== n) say(k + " times " + s) };
 if (document.documentElement.lang !== "zh-CN") say("lang is " + document.documentElement.lang);
 if (!/\S · \S/.test(document.title)) say("title is " + document.title);
 count("h1", 1); count("main", 1); count("header", 1);
 let level = 1;
-for (const h of all("h1,h2,h3,h4")) { const l = +h.tagName[1]; if (l > level + 1) say("a heading is left out before", h); level = l }
-const ids = all("[id]").map(e => e.id); ids.forEach((id, i) => { if (ids.indexOf(id) !== i) say("the id " + id + " twice") });
-for (const e of all("input:not([type=hidden]),select,textarea")) if (!e.labels.length || !e.labels[0].textContent.trim()) say("no label", e);
+for (const h of all("h1,h2,h3,h4")) {
+  const l = +h.tagName[1];
+  if (l > level + 1) say("a heading is left out before", h);
+  level = l;
+}
+const ids = all("[id]").map(e => e.id);
+ids.forEach((id, i) => { if (ids.indexOf(id) !== i) say("the id " + id + " twice") });
+for (const e of all("input:not([type=hidden]),select,textarea"))
+  if (!e.labels.length || !e.labels[0].textContent.trim()) say("no label", e);
 for (const e of all("img")) if (!e.hasAttribute("alt")) say("no alt", e);
 for (const e of all("button:not([type])")) say("a button without a type", e);
 for (const e of all("[aria-describedby],[aria-labelledby]")) for (const a of ["aria-describedby", "aria-labelledby"])
-  for (const id of (e.getAttribute(a) || "").split(/\s+/).filter(Boolean)) if (!document.getElementById(id)) say(a + " names nothing", e);
-for (const e of all(".alert")) if (!/^(alert|note|status)$/.test(e.getAttribute("role"))) say("an alert without a role", e);
+  for (const id of (e.getAttribute(a) || "").split(/\s+/).filter(Boolean))
+    if (!document.getElementById(id)) say(a + " names nothing", e);
+for (const e of all(".alert"))
+  if (!/^(alert|note|status)$/.test(e.getAttribute("role"))) say("an alert without a role", e);
 for (const e of all(".en")) if (e.lang !== "en") say("English that is not marked", e);
 for (const e of all("th")) if (!e.scope) say("a header without a scope", e);
 
-const width = document.documentElement.clientWidth;
-if (document.documentElement.scrollWidth > width) say("the page is " + document.documentElement.scrollWidth + " wide on " + width);
+const width = document.documentElement.clientWidth, needed = document.documentElement.scrollWidth;
+if (needed > width) say("the page is " + needed + " wide on " + width);
 for (const e of all("body *")) {
   if (!e.checkVisibility()) continue;
   const r = e.getBoundingClientRect(), s = getComputedStyle(e);
   if (r.right > width + 1 && r.width) say("it hangs out to " + Math.round(r.right), e);
-  if (e.clientWidth && e.scrollWidth > e.clientWidth + 1 && s.display !== "inline" && e.tagName !== "INPUT") say("its content hangs out", e);
-  if (e.matches("button,input:not([type=hidden])") && r.height < 44) say("a target only " + Math.round(r.height) + " high", e);
+  if (e.clientWidth && e.scrollWidth > e.clientWidth + 1 && s.display !== "inline" && e.tagName !== "INPUT")
+    say("its content hangs out", e);
+  if (e.matches("button,input:not([type=hidden])") && r.height < 44)
+    say("a target only " + Math.round(r.height) + " high", e);
 }
 
-const colour = c => { const n = (c.match(/[\d.]+/g) || []).map(Number); return { r: n[0], g: n[1], b: n[2], a: n.length > 3 ? n[3] : 1 } };
-const over = (f, b) => ({ r: f.r * f.a + b.r * (1 - f.a), g: f.g * f.a + b.g * (1 - f.a), b: f.b * f.a + b.b * (1 - f.a), a: 1 });
-const ground = e => { if (!e) return { r: 255, g: 255, b: 255, a: 1 }; const c = colour(getComputedStyle(e).backgroundColor); return c.a === 1 ? c : over(c, ground(e.parentElement)) };
+const colour = c => {
+  const n = (c.match(/[\d.]+/g) || []).map(Number);
+  return { r: n[0], g: n[1], b: n[2], a: n.length > 3 ? n[3] : 1 };
+};
+const mix = (x, y, a) => x * a + y * (1 - a);
+const over = (f, b) => ({ r: mix(f.r, b.r, f.a), g: mix(f.g, b.g, f.a), b: mix(f.b, b.b, f.a), a: 1 });
+const ground = e => {
+  if (!e) return { r: 255, g: 255, b: 255, a: 1 };
+  const c = colour(getComputedStyle(e).backgroundColor);
+  return c.a === 1 ? c : over(c, ground(e.parentElement));
+};
 const linear = x => { x /= 255; return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4 };
 const light = c => 0.2126 * linear(c.r) + 0.7152 * linear(c.g) + 0.0722 * linear(c.b);
-const contrast = (a, b) => { const x = light(a), y = light(b); return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05) };
+const contrast = (a, b) => {
+  const x = light(a), y = light(b);
+  return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+};
 const readable = e => {
   const s = getComputedStyle(e), g = ground(e), c = contrast(over(colour(s.color), g), g);
   if (c < 4.5) say("contrast " + c.toFixed(2), e);
@@ -477,7 +502,8 @@ for (let n; (n = walk.nextNode());) {
 }
 for (const e of all("input[type=text],input[type=password],textarea")) {
   readable(e);
-  const s = getComputedStyle(e), c = contrast(over(colour(s.borderTopColor), ground(e.parentElement)), ground(e.parentElement));
+  const behind = ground(e.parentElement), border = colour(getComputedStyle(e).borderTopColor);
+  const c = contrast(over(border, behind), behind);
   if (c < 3) say("a border of contrast " + c.toFixed(2), e);
 }
 return [...new Set(wrong)];
