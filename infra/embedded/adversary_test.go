@@ -93,3 +93,30 @@ func TestAVerdictIsNotMuchLargerThanItsDocument(t *testing.T) {
 		}
 	}
 }
+
+// A seal under contents that an earlier signature shows to be altered would vouch for the alteration.
+func TestNoSealIsPutOntoABrokenSignature(t *testing.T) {
+	o := openOffice(t, t.TempDir())
+	first, second := o.activeSeal(t, "li", finance), o.activeSeal(t, "sun", commerce)
+	pdf := o.stamp(t, "li", first.ID, o.pdf(t), testOrder)
+	altered := bytes.Clone(pdf)
+	altered[bytes.Index(pdf, []byte("stream\n"))+40] ^= 1
+	gap := bytes.Index(pdf, []byte("/Contents <30")) + len("/Contents <")
+	end := len(bytes.TrimRight(pdf[gap:gap+bytes.IndexByte(pdf[gap:], '>')], "0"))
+	ofd := unzip(t, o.stamp(t, "li", first.ID, o.ofd(t), testOrder))
+	order := strings.Replace(testOrder, `"x":140`, `"x":80`, 1)
+	for name, document := range map[string][]byte{
+		"PDF, a page altered":                  altered,
+		"PDF, the signature altered":           flipHex(pdf, gap+end-8),
+		"OFD, a page altered":                  rezip(t, replace(t, ofd, "Content.xml", "120000.00", "920000.00")),
+		"OFD, a page and its digest altered":   rezip(t, redigest(replace(t, ofd, "Content.xml", "120000.00", "920000.00"))),
+		"OFD, the stamp altered":               rezip(t, flipped(ofd, "SignedValue.dat")),
+		"OFD, the stamp replaced by something": rezip(t, replaceValue(ofd, []byte("nothing"))),
+	} {
+		contentType, body := stampBody(t, document, order)
+		w := o.try(t, "/seals/"+second.ID+"/stamps", o.bearer(t, "sun", "console", "seal.stamp"), contentType, body)
+		if w.Code != 422 || !strings.Contains(w.Body.String(), `"document_refused"`) {
+			t.Errorf("%s: %d %.200q, want it refused as document_refused", name, w.Code, w.Body)
+		}
+	}
+}

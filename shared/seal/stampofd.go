@@ -32,10 +32,8 @@ func prepareOFD(s Seal, in stampCommand, document []byte, at time.Time) (prepare
 		return prepared{}, fmt.Errorf("opening the document: %w", err)
 	}
 	for _, earlier := range pkg.Signatures() {
-		for _, f := range pkg.CheckReferences(earlier) {
-			if f.Level == ofd.Fail {
-				return prepared{}, ErrDocument.With("an earlier signature is broken: " + string(f.Code))
-			}
+		if reason := brokenOFD(pkg, earlier); reason != "" {
+			return prepared{}, ErrDocument.With("an earlier signature is broken: " + reason)
 		}
 	}
 	d := s.Body.Diameter
@@ -72,6 +70,38 @@ func prepareOFD(s Seal, in stampCommand, document []byte, at time.Time) (prepare
 			}
 			return stamped, checkStampedOFD(stamped, p.Path(), value)
 		}}, nil
+}
+
+// brokenOFD tells what is broken about an earlier signature, or "". Whose it is, and whether it is trusted, is not asked:
+// a seal is not put onto contents that another signature already shows to be altered. Of signatures that are not read
+// here (Type="Sign", other versions of the seal format) only the digests are looked at.
+func brokenOFD(pkg *ofd.Package, s ofd.Signature) string {
+	for _, f := range pkg.CheckReferences(s) {
+		if f.Level == ofd.Fail {
+			return string(f.Code)
+		}
+	}
+	if s.Type != "Seal" {
+		return ""
+	}
+	stamp, err := ses.ParseStamp(s.Value)
+	var version *ses.VersionError
+	switch {
+	case errors.As(err, &version):
+		return ""
+	case err != nil:
+		return "the stamp cannot be read"
+	case !bytes.Equal(stamp.DataHash, s.Digest[:]):
+		return "Signature.xml is not the one that was stamped"
+	}
+	pub, err := stamp.SignerKey()
+	if err == nil {
+		err = stamp.VerifySigner(pub)
+	}
+	if err != nil {
+		return "the signature does not verify"
+	}
+	return ""
 }
 
 // sign signs with a key of a seal. It does not verify: what it returns goes into a verifier next, so that a stamp contains

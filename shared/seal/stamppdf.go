@@ -28,6 +28,9 @@ func preparePDF(fonts *layout.Fonts, s Seal, in stampCommand, document []byte, a
 	if err != nil {
 		return prepared{}, refusedPDF("opening the document", err)
 	}
+	if err := refuseBrokenPDF(file); err != nil {
+		return prepared{}, err
+	}
 	appearance, err := s.appearance(fonts)
 	if err != nil {
 		return prepared{}, err
@@ -66,6 +69,31 @@ func preparePDF(fonts *layout.Fonts, s Seal, in stampCommand, document []byte, a
 			}
 			return stamped, checkStampedPDF(stamped, p.Field())
 		}}, nil
+}
+
+// refuseBrokenPDF refuses a document with an earlier signature whose value or digest does not fit. Whose it is, and whether
+// it is trusted, is not asked: a seal is not put onto contents that another signature already shows to be altered. What
+// the structure of the file shows, Prepare refuses.
+func refuseBrokenPDF(file *pdf.File) error {
+	report, err := file.Examine()
+	if err != nil {
+		return refusedPDF("examining the document", err)
+	}
+	for _, s := range report.Signatures {
+		if _, covered := s.Covered(); !covered || s.Contents == nil || s.Timestamp {
+			continue
+		}
+		message, err := cms.Parse(s.Contents)
+		if err != nil {
+			return ErrDocument.With("an earlier signature is broken: its message cannot be read")
+		}
+		for _, o := range message.Verify(func(d cms.Digest) []byte { return s.Digest(d.New()) }) {
+			if o.Failure != nil && (o.Rule == cms.MessageDigest || o.Rule == cms.SignatureValue) {
+				return ErrDocument.With("an earlier signature is broken: " + o.Failure.Code)
+			}
+		}
+	}
+	return nil
 }
 
 // refusedPDF makes a refusal of what shared/pdf refuses.
