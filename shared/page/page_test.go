@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/yinxin/yinxin/shared/verdict"
 )
 
 // evil is what a stranger may put into any text.
@@ -27,6 +30,12 @@ func pages() map[string]Page {
 			Time: evil, MachineTime: evil, ActZH: evil, ActEN: evil, Who: evil, Through: evil, Purpose: evil, LegalBasis: evil,
 			ItemCode: evil, CaseNumber: evil, Object: evil, Refused: true,
 		}}}}}.Page(),
+		"first": First{Issuer: evil, People: []FirstPerson{{Name: evil, ID: evil, Password: evil, Acts: []Actor{{Name: evil, Roles: []string{evil}}}}},
+			Organisations: []FirstOrganisation{{Name: evil, Code: evil, Duties: []string{evil}}},
+			Clients:       []FirstClient{{Name: evil, ID: evil, Secret: evil, Scope: evil}},
+			Links:         []Link{{Address: evil, ZH: evil, EN: evil, NoteZH: evil, NoteEN: evil}}}.Page(),
+		"app": App{Name: evil, Path: evil, Other: Link{Address: evil, ZH: evil, EN: evil}, SignedOn: true, Greeting: evil,
+			Claims: evilFields(), Wrong: evil}.Page(),
 	}
 }
 
@@ -119,5 +128,31 @@ func TestPagesAreAccessible(t *testing.T) {
 				t.Errorf("%s: no id %s", name, one)
 			}
 		}
+	}
+}
+
+func TestAVerdictStaysText(t *testing.T) {
+	text := verdict.Text{ZH: evil, EN: evil}
+	w := httptest.NewRecorder()
+	Verify{}.VerifyResult(w, verdict.Verdict{
+		Overall: verdict.Invalid, Format: evil, Digest: evil, Summary: text,
+		Licence: &verdict.Licence{Identifier: evil, Name: evil, Holder: evil, Issuer: evil, State: evil, ValidFrom: evil, ValidTo: evil},
+		Seals: []verdict.Seal{{
+			Subject: evil, Kind: verdict.GBT38540, ID: evil, Name: evil, Owner: evil, OwnerCode: evil, TimeSource: evil,
+			Coverage: evil, Verdict: verdict.Overall(evil), SignedAt: time.Unix(1, 0),
+		}},
+		Checks: []verdict.Check{
+			{ID: evil, Subject: evil, Result: verdict.Fail, Code: evil, Text: text, Next: &text, Detail: map[string]any{evil: evil}},
+			{ID: evil, Subject: evil, Result: verdict.Result(evil), Code: evil, Text: text},
+		},
+	})
+	Verify{}.VerifyRefused(w, 400, evil, evil)
+	doc := strings.ReplaceAll(w.Body.String(), "<script>"+verifyScript+"</script>", "")
+	if strings.Contains(doc, "<script") || strings.Contains(doc, "<img") || !strings.Contains(doc, "&lt;script&gt;") {
+		t.Errorf("text became markup: %s", doc)
+	}
+	policy := w.Header().Get("Content-Security-Policy")
+	if !strings.Contains(policy, "script-src "+digest(verifyScript)) || strings.Contains(policy, "unsafe") {
+		t.Errorf("policy = %s", policy)
 	}
 }
