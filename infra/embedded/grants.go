@@ -45,7 +45,16 @@ func (s Grants) SaveGrant(_ context.Context, g oidc.Grant, e audit.Event) error 
 
 // RedeemCode implements [oidc.CodeRedeemer].
 func (s Grants) RedeemCode(_ context.Context, r oidc.Redemption, e audit.Event) (oidc.Grant, error) {
-	return s.change(r.GrantID, e, func(tx *bbolt.Tx, g oidc.Grant) (oidc.Grant, error) { return g.Redeem(r) }, oidc.ErrCodeUnknown)
+	return s.change(r.GrantID, e, func(tx *bbolt.Tx, g oidc.Grant) (oidc.Grant, error) {
+		alive, err := sessionAlive(tx, g, r.At)
+		if err != nil {
+			return oidc.Grant{}, err
+		}
+		if !alive {
+			return oidc.Grant{}, oidc.ErrCodeUnknown
+		}
+		return g.Redeem(r)
+	}, oidc.ErrCodeUnknown)
 }
 
 // RotateRefresh implements [oidc.Refresher].

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,7 +109,7 @@ func (p AuthorizePorts) read(ctx context.Context, query string) (AuthorizationRe
 	if err != nil {
 		return q, Client{}, err
 	}
-	client, err := p.Clients.Client(ctx, q.ClientID)
+	client, err := findClient(ctx, p.Clients, q.ClientID)
 	switch {
 	case errors.Is(err, ErrClientUnknown):
 		return q, client, refuse(invalidRequest, "unknown client_id")
@@ -168,7 +167,7 @@ func (p AuthorizePorts) step(w http.ResponseWriter, r *http.Request, q Authoriza
 	if err != nil {
 		return fmt.Errorf("reading the consent: %w", err)
 	}
-	consented := covers(allowed, scope) && !q.prompts("consent")
+	consented := covers(allowed, scope) && client.proven(q.RedirectURI) && !q.prompts("consent")
 	switch {
 	case !consented && q.prompts("none"):
 		return refuse(consentRequired, "the person has not allowed this yet")
@@ -190,10 +189,8 @@ func (p AuthorizePorts) scope(q AuthorizationRequest, client Client) (string, er
 	if scope == "" {
 		return "", refuse(invalidScope, "nothing of the scope is the client's")
 	}
-	for _, resource := range q.Resource {
-		if !slices.Contains(audiences(p.Issuer, scope), resource) {
-			return "", refuse(invalidTarget, "unknown resource, or none that this scope is for")
-		}
+	if !within(q.Resource, audiences(p.Issuer, scope)) {
+		return "", badTarget()
 	}
 	return scope, nil
 }
@@ -228,14 +225,17 @@ func (p AuthorizePorts) loginNeeded(
 	if q.MaxAge < 0 && client.DefaultMaxAge > 0 && age > time.Duration(client.DefaultMaxAge)*time.Second {
 		return true, nil
 	}
+	hinted, err := p.hinted(ctx, q, client, session.Person)
+	return !hinted, err
+}
+
+// hinted tells whether person is the one that id_token_hint names, if it names one.
+func (p AuthorizePorts) hinted(ctx context.Context, q AuthorizationRequest, client Client, person string) (bool, error) {
 	if q.IDTokenHint == "" {
-		return false, nil
+		return true, nil
 	}
 	hint, err := readHint(ctx, p.Keys, p.Issuer, q.IDTokenHint)
-	if err != nil {
-		return false, err
-	}
-	return hint.Subject != subject(p.PairwiseKey, client.Sector(), session.Person), nil
+	return hint.Subject == subject(p.PairwiseKey, client.Sector(), person), err
 }
 
 // The hidden fields of the forms, beside access.FormField.

@@ -82,6 +82,19 @@ type Clients interface {
 	Client(ctx context.Context, id string) (Client, error)
 }
 
+// findClient returns the client that a request names. What no client can be called is not looked up: it may be no key of
+// the store.
+func findClient(ctx context.Context, clients Clients, id string) (Client, error) {
+	if !validClientID(id) {
+		return Client{}, ErrClientUnknown
+	}
+	return clients.Client(ctx, id)
+}
+
+func validClientID(id string) bool {
+	return id != "" && len(id) <= 128 && strings.Trim(id, unreserved) == ""
+}
+
 // ClientSaver keeps clients.
 type ClientSaver interface {
 	// SaveClient stores c, replacing what its identifier had, together with the event. Where the stored record is equal
@@ -100,6 +113,13 @@ func (c Client) HasSecret(secret string) bool {
 
 // Public tells whether the client cannot keep a secret (RFC 6749, section 2.1).
 func (c Client) Public() bool { return c.AuthMethod == NoSecret }
+
+// proven tells whether an answer at a redirect address reaches this client and no other program: it authenticates to
+// redeem the code, or the address is the claimed https address of an app. Others can be imitated by any program on the
+// device (RFC 8252, section 8.6).
+func (c Client) proven(redirectURI string) bool {
+	return !c.Public() || strings.HasPrefix(redirectURI, "https://")
+}
 
 // Allows tells whether the client may use a grant type.
 func (c Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
@@ -230,7 +250,7 @@ func (c *Client) defaults() {
 // problem returns what is wrong with a client record, or "".
 func (c Client) problem() string {
 	switch {
-	case c.ID == "" || len(c.ID) > 128 || strings.Trim(c.ID, unreserved) != "":
+	case !validClientID(c.ID):
 		return "client_id must be 1 to 128 unreserved characters"
 	case c.Name == "":
 		return "client_name is missing"

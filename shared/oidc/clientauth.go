@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"time"
@@ -91,7 +92,7 @@ func (p TokenPorts) authenticate(r *http.Request) (Client, error) {
 	if c.id == "" {
 		return Client{}, refuse(invalidClient, "no client authentication")
 	}
-	client, err := p.Clients.Client(r.Context(), c.id)
+	client, err := findClient(r.Context(), p.Clients, c.id)
 	if errors.Is(err, ErrClientUnknown) {
 		return Client{}, refuse(invalidClient, "client authentication failed")
 	}
@@ -166,7 +167,7 @@ func (p TokenPorts) checkAssertion(ctx context.Context, client Client, assertion
 	case c.ID == "" || len(c.ID) > maxJTI:
 		return refuse(invalidClient, "client_assertion needs a jti")
 	}
-	until := time.UnixMilli(int64(c.Expires * 1000)).Add(assertionSkew)
+	until := time.Unix(int64(math.Ceil(c.Expires)), 0).Add(assertionSkew)
 	err = p.Replays.UseOnce(ctx, "client-assertion/"+hashToken(client.ID+"\x00"+c.ID), until)
 	if errors.Is(err, ErrUsed) {
 		return refuse(invalidClient, "this client_assertion was used before")

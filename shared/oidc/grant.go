@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -66,8 +67,8 @@ func (g Grant) Live(at time.Time) bool {
 
 // The refusals of the ports below.
 var (
-	// ErrCodeUnknown reports a code that was never saved, has expired, belongs to another client, or does not fit its
-	// redirect address or code challenge. Nothing has changed.
+	// ErrCodeUnknown reports a code that was never saved, has expired, belongs to another client, does not fit its
+	// redirect address or code challenge, or outlived the session it is bound to. Nothing has changed.
 	ErrCodeUnknown = errors.New("oidc: no such code")
 	// ErrCodeRedeemed reports a code that was redeemed already. Its grant is to be revoked (RFC 6749, section 4.1.2).
 	ErrCodeRedeemed = errors.New("oidc: the code was redeemed before")
@@ -76,6 +77,8 @@ var (
 	ErrRefreshUnknown = errors.New("oidc: no such refresh token")
 	// ErrRefreshScope reports a good refresh token with a scope that was not granted. Nothing has changed.
 	ErrRefreshScope = errors.New("oidc: the scope goes beyond what was granted")
+	// ErrRefreshTarget reports a good refresh token with a resource that the scope is not for. Nothing has changed.
+	ErrRefreshTarget = errors.New("oidc: the scope is not for this resource")
 	// ErrRefreshRaced reports the refresh token that was rotated a moment ago. Nothing has changed.
 	ErrRefreshRaced = errors.New("oidc: the refresh token was rotated a moment ago")
 	// ErrRefreshReused reports a refresh token that was rotated earlier: two parties hold the family, and the grant is to
@@ -108,7 +111,8 @@ type Redemption struct {
 type CodeRedeemer interface {
 	// RedeemCode applies [Grant.Redeem] to the stored grant, in one atomic step: of any number of concurrent calls with
 	// one code exactly one returns a nil error. It returns the grant as it then is, and stores the event with it,
-	// completed by the grant's person.
+	// completed by the grant's person. A grant that is bound to a session that has ended before the call is
+	// [ErrCodeUnknown].
 	//
 	// It returns [ErrCodeUnknown] or, with the grant, [ErrCodeRedeemed], and then has changed nothing.
 	RedeemCode(ctx context.Context, r Redemption, e audit.Event) (Grant, error)
@@ -139,6 +143,8 @@ type Rotation struct {
 	NewHash    string // of the token that replaces it; Hash itself where tokens do not rotate
 	Client     string // who was authenticated
 	Scope      string // what is asked for; empty for what was granted
+	Issuer     string
+	Resources  []string // what is asked for (RFC 8707); empty for what the scope is for
 	At         time.Time
 	Expires    time.Time // of the new token, if it is not used
 }
@@ -147,11 +153,11 @@ type Rotation struct {
 type Refresher interface {
 	// RotateRefresh applies [Grant.Rotate] to the stored grant, in one atomic step: of any number of concurrent calls
 	// with one token and different new ones exactly one returns a nil error. It returns the grant as it then is, and
-	// stores the event with it, completed by the grant's person. A grant that was revoked, or is bound to a session that has ended, before the call is
-	// [ErrRefreshUnknown].
+	// stores the event with it, completed by the grant's person. A grant that was revoked, or is bound to a session that
+	// has ended, before the call is [ErrRefreshUnknown].
 	//
-	// It returns [ErrRefreshUnknown], [ErrRefreshScope], [ErrRefreshRaced] or, with the grant, [ErrRefreshReused], and
-	// then has changed nothing.
+	// It returns [ErrRefreshUnknown], [ErrRefreshScope], [ErrRefreshTarget], [ErrRefreshRaced] or, with the grant,
+	// [ErrRefreshReused], and then has changed nothing.
 	RotateRefresh(ctx context.Context, r Rotation, e audit.Event) (Grant, error)
 }
 
@@ -163,6 +169,8 @@ func (g Grant) Rotate(r Rotation) (Grant, error) {
 		return Grant{}, ErrRefreshUnknown
 	case g.RefreshHash == r.Hash && !covers(g.Scope, r.Scope):
 		return Grant{}, ErrRefreshScope
+	case g.RefreshHash == r.Hash && !within(r.Resources, audiences(r.Issuer, cmp.Or(r.Scope, g.Scope))):
+		return Grant{}, ErrRefreshTarget
 	case g.RefreshHash == r.Hash:
 	case g.PreviousHash == r.Hash && r.At.Sub(g.Rotated) < raceWindow:
 		return Grant{}, ErrRefreshRaced

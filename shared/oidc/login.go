@@ -75,7 +75,7 @@ func (p AuthorizePorts) login(w http.ResponseWriter, r *http.Request) error {
 	username := r.PostForm.Get("username")
 	if raw == "" {
 		to := ownPage(r.PostForm.Get(returnField))
-		status, why, err := p.signOn(w, r, username, Client{Type: "web"})
+		_, status, why, err := p.signOn(w, r, username, Client{Type: "web"})
 		switch {
 		case err != nil:
 			return err
@@ -92,33 +92,40 @@ func (p AuthorizePorts) login(w http.ResponseWriter, r *http.Request) error {
 	if _, err := p.scope(q, client); err != nil {
 		return p.answer(w, q, err)
 	}
-	status, why, err := p.signOn(w, r, username, client)
+	person, status, why, err := p.signOn(w, r, username, client)
 	switch {
 	case err != nil:
 		return err
 	case why != "":
 		return p.showLogin(w, r, status, q, client, username, why)
 	}
+	hinted, err := p.hinted(r.Context(), q, client, person)
+	switch {
+	case err != nil:
+		return p.answer(w, q, err)
+	case !hinted: // OpenID Connect Core, section 3.1.2.1, asks for an error, and another form would lead nowhere
+		return p.answer(w, q, refuse(loginRequired, "another person signed on than id_token_hint names"))
+	}
 	seeOther(w, "/authorize?"+q.afterLogin())
 	return nil
 }
 
-// signOn checks the password and begins a session, always a new one. It returns why not, and the status to say so.
+// signOn checks the password and begins a session, always a new one. It returns the person, or why not and the status to
+// say so.
 //
 // The device mark is drawn before the password is checked and given to the browser only afterwards, so that the password
 // check can remember it.
 func (p AuthorizePorts) signOn(
 	w http.ResponseWriter, r *http.Request, username string, client Client,
-) (int, page.LoginProblem, error) {
+) (person string, status int, why page.LoginProblem, err error) {
 	cookies := p.cookies()
 	if !cookies.CheckForm(r) {
-		return http.StatusForbidden, page.LoginStale, nil
+		return "", http.StatusForbidden, page.LoginStale, nil
 	}
 	device, fresh := cookies.Device(r), ""
 	if device == "" {
-		var err error
 		if fresh, err = access.Token(p.Rand, 16); err != nil {
-			return 0, "", err
+			return "", 0, "", err
 		}
 		device = access.DeviceID(fresh)
 	}
@@ -126,35 +133,35 @@ func (p AuthorizePorts) signOn(
 	var refusal *problem.Problem
 	switch {
 	case errors.As(err, &refusal) && refusal.Status == http.StatusTooManyRequests:
-		return refusal.Status, page.LoginThrottled, nil
+		return "", refusal.Status, page.LoginThrottled, nil
 	case errors.As(err, &refusal):
-		return http.StatusForbidden, page.LoginWrong, nil
+		return "", http.StatusForbidden, page.LoginWrong, nil
 	case err != nil:
-		return 0, "", fmt.Errorf("checking a password: %w", err)
+		return "", 0, "", fmt.Errorf("checking a password: %w", err)
 	}
 	value, err := access.Token(p.Rand, 32)
 	if err != nil {
-		return 0, "", err
+		return "", 0, "", err
 	}
 	previous, err := p.takeOver(r, person, client)
 	if err != nil {
-		return 0, "", err
+		return "", 0, "", err
 	}
 	now := p.Now()
 	s := Session{ID: access.SessionID(value), Person: person, AuthTime: now, ACR: acr, Expires: now.Add(SessionLife), Previous: previous}
 	e, err := newEvent(now, p.Rand, "session.begin", audit.Done)
 	if err != nil {
-		return 0, "", err
+		return "", 0, "", err
 	}
 	e.Person, e.Client, e.Channel, e.Object, e.Holder = person, client.ID, client.channel(), "person/"+person, person
 	if err := p.SessionSaver.SaveSession(r.Context(), s, e); err != nil {
-		return 0, "", fmt.Errorf("saving the session: %w", err)
+		return "", 0, "", fmt.Errorf("saving the session: %w", err)
 	}
 	if fresh != "" {
 		cookies.SetDevice(w, fresh)
 	}
 	cookies.SetSession(w, value)
-	return 0, "", nil
+	return person, 0, "", nil
 }
 
 // takeOver returns the browser's session if it is the same person's. Another person's ends here: whoever signs on next

@@ -32,8 +32,10 @@ func (p AuthorizePorts) endSession(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	values := r.URL.Query()
+	decided := false
 	if r.Method == http.MethodPost {
 		values = r.PostForm
+		decided = p.cookies().CheckForm(r)
 		if raw := values.Get(requestField); raw != "" {
 			var err error
 			if values, err = url.ParseQuery(raw); err != nil {
@@ -42,8 +44,16 @@ func (p AuthorizePorts) endSession(w http.ResponseWriter, r *http.Request) error
 		}
 	}
 	q, err := p.readLogout(r.Context(), values)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case r.Method == http.MethodPost && !decided:
+		// A form that another site posts comes without our cookies, the redirect with them: only then is known who is
+		// signed on, and whether to ask.
+		values.Del(access.FormField)
+		values.Del("decision")
+		seeOther(w, "/end-session?"+values.Encode())
+		return nil
 	}
 	session, id, err := p.session(r)
 	if err != nil {
@@ -56,7 +66,6 @@ func (p AuthorizePorts) endSession(w http.ResponseWriter, r *http.Request) error
 	hinted := slices.ContainsFunc(chain, func(id string) bool {
 		return q.hint.SessionID != "" && q.hint.SessionID == sessionClaim(p.PairwiseKey, id, q.client.ID)
 	})
-	decided := r.Method == http.MethodPost && p.cookies().CheckForm(r)
 	switch {
 	case session.Person == "": // signed out already: say so again
 	case decided && r.PostForm.Get("decision") == "deny":
@@ -69,7 +78,9 @@ func (p AuthorizePorts) endSession(w http.ResponseWriter, r *http.Request) error
 			return err
 		}
 	}
-	p.cookies().SetSession(w, "")
+	if id := p.cookies().SessionID(r); id != "" {
+		p.cookies().SetSession(w, "")
+	}
 	if q.to == "" {
 		page.Write(w, http.StatusOK, page.Message{
 			TitleZH: "已退出登录", TitleEN: "Signed out", ZH: "您已退出登录。", EN: "You are signed out.",
@@ -115,7 +126,7 @@ func (p AuthorizePorts) readLogout(ctx context.Context, values url.Values) (logo
 		return q, nil
 	}
 	var err error
-	q.client, err = p.Clients.Client(ctx, clientID)
+	q.client, err = findClient(ctx, p.Clients, clientID)
 	switch {
 	case errors.Is(err, ErrClientUnknown):
 		return logoutRequest{}, refuse(invalidRequest, "unknown client_id")

@@ -187,6 +187,9 @@ func (p TokenPorts) refresh(r *http.Request, client Client) (tokens, error) {
 	if form.Has("scope") && scope == "" {
 		return tokens{}, refuse(invalidScope, "the scope is empty")
 	}
+	if !covers(client.Scope, scope) {
+		return tokens{}, refuse(invalidScope, "the scope goes beyond the client's")
+	}
 	replacement := token
 	if client.Public() {
 		var err error
@@ -200,20 +203,26 @@ func (p TokenPorts) refresh(r *http.Request, client Client) (tokens, error) {
 	}
 	g, err := p.Refresh.RotateRefresh(ctx, Rotation{
 		GrantID: parts[0], FamilyHash: hashToken(parts[1]), Hash: hashToken(token), NewHash: hashToken(replacement),
-		Client: client.ID, Scope: scope, At: now, Expires: now.Add(RefreshIdle),
+		Client: client.ID, Scope: scope, Issuer: p.Issuer, Resources: form["resource"],
+		At: now, Expires: now.Add(RefreshIdle),
 	}, e)
 	switch {
 	case errors.Is(err, ErrRefreshReused):
 		return tokens{}, p.revoke(ctx, client, g.ID, "refresh_token_reuse", badRefresh())
 	case errors.Is(err, ErrRefreshScope):
 		return tokens{}, refuse(invalidScope, "the scope goes beyond what was granted")
+	case errors.Is(err, ErrRefreshTarget):
+		return tokens{}, badTarget()
 	case errors.Is(err, ErrRefreshUnknown), errors.Is(err, ErrRefreshRaced):
 		return tokens{}, badRefresh()
 	case err != nil:
 		return tokens{}, fmt.Errorf("rotating the refresh token: %w", err)
 	}
 	if scope == "" {
-		scope = g.Scope
+		scope = client.grantable(g.Scope) // without what was taken from the client meanwhile
+	}
+	if scope == "" {
+		return tokens{}, refuse(invalidScope, "nothing of what was granted is the client's any more")
 	}
 	// OpenID Connect Core, section 12.2: the ID Token of a refresh should carry no nonce.
 	return p.issue(ctx, client, g, scope, form["resource"], "", replacement)
@@ -275,10 +284,8 @@ func (p TokenPorts) revoke(ctx context.Context, client Client, grant, reason str
 func (p TokenPorts) issue(ctx context.Context, client Client, g Grant, scope string, resources []string, nonce, refresh string,
 ) (tokens, error) {
 	aud := audiences(p.Issuer, scope)
-	for _, resource := range resources {
-		if !slices.Contains(aud, resource) {
-			return tokens{}, refuse(invalidTarget, "unknown resource, or none that this scope is for")
-		}
+	if !within(resources, aud) {
+		return tokens{}, badTarget()
 	}
 	signer, err := p.Keys.OpenKey(ctx, key.Token, "")
 	if err != nil {
@@ -330,6 +337,15 @@ func audiences(issuer, scope string) access.Audience {
 		return access.Audience{issuer}
 	}
 	return access.Audience{issuer + "/userinfo"}
+}
+
+// within tells whether all resources are among the audiences.
+func within(resources []string, aud access.Audience) bool {
+	return !slices.ContainsFunc(resources, func(r string) bool { return !slices.Contains(aud, r) })
+}
+
+func badTarget() *Error {
+	return refuse(invalidTarget, "unknown resource, or none that this scope is for")
 }
 
 func (p TokenPorts) event(client Client, action, grant string) (audit.Event, error) {

@@ -98,7 +98,11 @@ func (m *Memory) SaveGrant(_ context.Context, g oidc.Grant, e audit.Event) error
 func (m *Memory) RedeemCode(_ context.Context, r oidc.Redemption, e audit.Event) (oidc.Grant, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	g, err := m.grants[r.GrantID].Redeem(r)
+	old := m.grants[r.GrantID]
+	if old.Session != "" && !m.sessions[old.Session].Live(r.At) {
+		return oidc.Grant{}, oidc.ErrCodeUnknown
+	}
+	g, err := old.Redeem(r)
 	return m.keep(g, err, e)
 }
 

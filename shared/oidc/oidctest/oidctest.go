@@ -216,6 +216,32 @@ func codeRedeemer(t *testing.T, open func(t *testing.T) Store) {
 			t.Errorf("guess = %v, want ErrCodeUnknown", err)
 		}
 	})
+	t.Run("a code bound to a session ends with it, another does not", func(t *testing.T) {
+		s := open(t)
+		s.endedWith(t, false)
+		if _, err := s.Codes.RedeemCode(t.Context(), redemption("bound"), Event("1", "grant")); !errors.Is(err, oidc.ErrCodeUnknown) {
+			t.Errorf("bound: RedeemCode = %v, want ErrCodeUnknown", err)
+		}
+		if _, err := s.Codes.RedeemCode(t.Context(), redemption("offline"), Event("2", "grant")); err != nil {
+			t.Errorf("offline: RedeemCode = %v", err)
+		}
+	})
+}
+
+// endedWith saves a grant "bound" to a session and a grant "offline", and ends the session.
+func (s Store) endedWith(t *testing.T, redeem bool) {
+	t.Helper()
+	session := oidc.Session{ID: "s1", Person: "zhang", AuthTime: Noon, Expires: Noon.Add(time.Hour)}
+	if err := s.Sessions.SaveSession(t.Context(), session, Event("s", "session")); err != nil {
+		t.Fatal(err)
+	}
+	bound := grant("bound")
+	bound.Session = "s1"
+	s.save(t, bound, redeem)
+	s.save(t, grant("offline"), redeem)
+	if err := s.Sessions.EndSession(t.Context(), "s1", Noon, Event("x", "session")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func refresher(t *testing.T, open func(t *testing.T) Store) {
@@ -306,6 +332,19 @@ func refresher(t *testing.T, open func(t *testing.T) Store) {
 			t.Errorf("a narrower scope: %+v, %v", g, err)
 		}
 	})
+	t.Run("a resource that the scope is not for changes nothing", func(t *testing.T) {
+		s := open(t)
+		s.save(t, grant("g"), true)
+		r := rotation("g")
+		r.Issuer, r.Resources = "https://id.example", []string{"https://id.example"}
+		if _, err := s.Refresh.RotateRefresh(t.Context(), r, Event("api", "grant/g")); !errors.Is(err, oidc.ErrRefreshTarget) {
+			t.Errorf("the API as resource: RotateRefresh = %v, want ErrRefreshTarget", err)
+		}
+		r.Resources = []string{"https://id.example/userinfo"}
+		if _, err := s.Refresh.RotateRefresh(t.Context(), r, Event("userinfo", "grant/g")); err != nil {
+			t.Errorf("UserInfo as resource: RotateRefresh = %v", err)
+		}
+	})
 	t.Run("a grant lives no longer than it was given for", func(t *testing.T) {
 		s := open(t)
 		g := grant("g")
@@ -328,17 +367,7 @@ func refresher(t *testing.T, open func(t *testing.T) Store) {
 	})
 	t.Run("a grant bound to a session ends with it, another does not", func(t *testing.T) {
 		s := open(t)
-		session := oidc.Session{ID: "s1", Person: "zhang", AuthTime: Noon, Expires: Noon.Add(time.Hour)}
-		if err := s.Sessions.SaveSession(t.Context(), session, Event("s", "session")); err != nil {
-			t.Fatal(err)
-		}
-		bound := grant("bound")
-		bound.Session = "s1"
-		s.save(t, bound, true)
-		s.save(t, grant("offline"), true)
-		if err := s.Sessions.EndSession(t.Context(), "s1", Noon, Event("x", "session")); err != nil {
-			t.Fatal(err)
-		}
+		s.endedWith(t, true)
 		if _, err := s.Refresh.RotateRefresh(t.Context(), rotation("bound"), Event("1", "grant")); !errors.Is(err, oidc.ErrRefreshUnknown) {
 			t.Errorf("bound: RotateRefresh = %v, want ErrRefreshUnknown", err)
 		}
