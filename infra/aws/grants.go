@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,10 +75,24 @@ func grantOf(it item) (oidc.Grant, error) {
 	return g, err
 }
 
-// RedeemCode implements [oidc.CodeRedeemer].
+// RedeemCode implements [oidc.CodeRedeemer]. The grant is read first, for its session, which is another item.
 func (s Grants) RedeemCode(ctx context.Context, r oidc.Redemption, e audit.Event) (oidc.Grant, error) {
 	if r.GrantID == "" || r.CodeHash == "" {
 		return oidc.Grant{}, oidc.ErrCodeUnknown
+	}
+	it, err := s.get(ctx, s.at(r.GrantID))
+	if err != nil {
+		return oidc.Grant{}, err
+	}
+	if it == nil {
+		return oidc.Grant{}, oidc.ErrCodeUnknown
+	}
+	g, err := grantOf(it)
+	if err != nil {
+		return oidc.Grant{}, err
+	}
+	if alive, err := s.sessionAlive(ctx, g, r.At); err != nil || !alive {
+		return oidc.Grant{}, cmp.Or(err, oidc.ErrCodeUnknown)
 	}
 	w := write{
 		at: s.at(r.GrantID),
