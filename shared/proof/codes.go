@@ -36,35 +36,37 @@ const (
 	ManifestUnchecked     = "MANIFEST_UNCHECKED"
 	KindUnsupported       = "SIGNATURE_KIND_UNSUPPORTED" // Type="Sign" in OFD, unknown SubFilter in PDF
 
-	SignatureOnly      = "SEAL_SIGNATURE_ONLY"    // a picture over a plain signature
-	ChangedAfter       = "CHANGED_AFTER_SIGNING"  // a later revision changes what the signature does not allow
-	ExtendedAfter      = "EXTENDED_AFTER_SIGNING" // a later revision adds what is allowed
-	StructureForged    = "STRUCTURE_FORGED"       // byte ranges or structure that hide content from the signature
-	LicenceFormat      = "LIC_FORMAT"
-	LicenceIDMissing   = "LIC_ID_MISSING"
-	LicenceIDStructure = "LIC_ID_STRUCTURE"
-	LicenceIDCheck     = "LIC_ID_CHECK_MISMATCH"
-	LicenceIDWithheld  = "LIC_ID_WITHHELD"
-	LicenceIssuer      = "LIC_ISSUER_MISMATCH"
-	LicenceNoChain     = "LIC_NO_CERTIFICATE"
-	LicenceSignature   = "LIC_SIGNATURE"
-	LicenceDisclosure  = "LIC_DISCLOSURE"
-	LicenceNotYet      = "LIC_NOT_YET_VALID"
-	LicenceExpired     = "LIC_EXPIRED"
-	LicenceRevoked     = "LIC_REVOKED"
-	LicenceSuspended   = "LIC_SUSPENDED"
-	LicenceSuperseded  = "LIC_SUPERSEDED"
-	LicenceNoStatus    = "LIC_NO_STATUS"
-	LicenceStatus      = "LIC_STATUS_UNKNOWN"
-	LicenceStatusList  = "LIC_STATUS_LIST_INVALID"
-	LicenceNoKB        = "LIC_NO_KB"
-	LicenceKBUnchecked = "LIC_KB_UNCHECKED"
-	LicenceKB          = "LIC_KB_INVALID"
-	LicenceUnknown     = "LIC_UNKNOWN"
-	LicenceExpectation = "LIC_EXPECTATION_MISMATCH"
-	CodeSpent          = "SHOW_CODE_SPENT"
-	CodeUnknown        = "SHOW_CODE_UNKNOWN"
-	InputUnknown       = "INPUT_UNKNOWN"
+	SignatureOnly       = "SEAL_SIGNATURE_ONLY"    // a picture over a plain signature
+	ChangedAfter        = "CHANGED_AFTER_SIGNING"  // a later revision changes what the signature does not allow
+	ExtendedAfter       = "EXTENDED_AFTER_SIGNING" // a later revision adds what is allowed
+	StructureForged     = "STRUCTURE_FORGED"       // byte ranges or structure that hide content from the signature
+	LicenceFormat       = "LIC_FORMAT"
+	LicenceIDMissing    = "LIC_ID_MISSING"
+	LicenceIDStructure  = "LIC_ID_STRUCTURE"
+	LicenceIDCheck      = "LIC_ID_CHECK_MISMATCH"
+	LicenceIDWithheld   = "LIC_ID_WITHHELD"
+	LicenceIssuer       = "LIC_ISSUER_MISMATCH"
+	LicenceTypeMismatch = "LIC_TYPE_MISMATCH"
+	LicenceTypeUnknown  = "LIC_TYPE_UNKNOWN"
+	LicenceNoChain      = "LIC_NO_CERTIFICATE"
+	LicenceSignature    = "LIC_SIGNATURE"
+	LicenceDisclosure   = "LIC_DISCLOSURE"
+	LicenceNotYet       = "LIC_NOT_YET_VALID"
+	LicenceExpired      = "LIC_EXPIRED"
+	LicenceRevoked      = "LIC_REVOKED"
+	LicenceSuspended    = "LIC_SUSPENDED"
+	LicenceSuperseded   = "LIC_SUPERSEDED"
+	LicenceNoStatus     = "LIC_NO_STATUS"
+	LicenceStatus       = "LIC_STATUS_UNKNOWN"
+	LicenceStatusList   = "LIC_STATUS_LIST_INVALID"
+	LicenceNoKB         = "LIC_NO_KB"
+	LicenceKBUnchecked  = "LIC_KB_UNCHECKED"
+	LicenceKB           = "LIC_KB_INVALID"
+	LicenceUnknown      = "LIC_UNKNOWN"
+	LicenceExpectation  = "LIC_EXPECTATION_MISMATCH"
+	CodeSpent           = "SHOW_CODE_SPENT"
+	CodeUnknown         = "SHOW_CODE_UNKNOWN"
+	InputUnknown        = "INPUT_UNKNOWN"
 )
 
 // meaning is what a code says to a person, and what to do.
@@ -160,6 +162,10 @@ var meanings = map[string]meaning{
 	LicenceIDWithheld: says("持证人未出示电子证照标识。", "The holder did not disclose the identifier."),
 	LicenceIssuer: says("签发者与其证书或标识不符。", "The issuer is not the one of the certificate or identifier.").
 		then(refuseZH, refuseEN),
+	LicenceTypeMismatch: says("凭证所称的证照类型互不一致。", "The credential names more than one type of licence.").
+		then(refuseZH, refuseEN),
+	LicenceTypeUnknown: says("无法确定凭证属于哪一类证照。", "Of which type of licence the credential is cannot be told.").
+		then(laterZH, laterEN),
 	LicenceNoChain: says("凭证未附签发者证书。", "The credential brings no certificate of its issuer.").
 		then(refuseZH, refuseEN),
 	LicenceSignature: says("签发者的签名不成立。", "The issuer's signature does not verify.").then(refuseZH, refuseEN),

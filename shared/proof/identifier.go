@@ -14,6 +14,8 @@ type Registered struct {
 	HolderName string
 	ValidFrom  time.Time // zero: always
 	ValidTo    time.Time // the first moment at which it is no longer valid; zero: long-term
+	// Since is when the state began that Facts tells; zero: not known. Of the time before, the register says nothing.
+	Since time.Time
 }
 
 // identifier is the evidence of a look-up.
@@ -22,7 +24,7 @@ type identifier struct {
 	warnings []ident.Warning
 	err      error
 	record   *Registered // nil where the register does not know it
-	at       time.Time
+	at, now  time.Time
 }
 
 var identifierTable = []row[*identifier]{
@@ -36,7 +38,7 @@ var identifierTable = []row[*identifier]{
 // Identifier judges a licence by its identifier alone: what the register says, nothing that the holder has shown. record
 // is nil where the register does not know it.
 func Identifier(text string, record *Registered, expect Expectation, at, now time.Time) verdict.Verdict {
-	e := &identifier{record: record, at: at}
+	e := &identifier{record: record, at: at, now: now}
 	e.id, e.warnings, e.err = ident.ParseLicenceID(text)
 	is := Expectation{Identifier: text, TypeCode: e.id.TypeCode}
 	if record != nil {
@@ -88,13 +90,17 @@ func (e *identifier) validity() finding {
 	return pass(detail)
 }
 
-// status reads the two digits of national aggregation.
+// status reads the two digits of national aggregation. They are those of now: asked about a time before the present state
+// began, or about one to come, the register cannot answer by them.
 func (e *identifier) status() finding {
 	if e.record == nil {
 		return skipped()
 	}
 	state := e.record.Facts.State
 	detail := map[string]any{"state": state}
+	if !e.at.Equal(e.now) && (e.at.Before(e.record.Since) || e.record.Since.IsZero() || e.at.After(e.now.Add(skew))) {
+		return found(verdict.Unknown, LicenceStatus, detail)
+	}
 	switch state {
 	case "01":
 		return pass(detail)

@@ -20,6 +20,7 @@ import (
 // The claims of a licence credential that the tables read; names after GB/T 36903-2018 as code in use has them.
 const (
 	ClaimIdentifier = "certificateIdentifier" // 电子证照标识
+	ClaimTypeCode   = "certificateTypeCode"   // 证照类型代码
 	ClaimName       = "certificateName"
 	ClaimHolder     = "certificateHolderName"
 	ClaimHolderType = "certificateHolderType" // 持证主体代码类型
@@ -70,10 +71,10 @@ type licence struct {
 	signature error
 }
 
-// issuerClaims are the claims of the JWT that cannot be selectively disclosed.
+// issuerClaims are claims of the JWT itself, readable also where the disclosures break a rule.
 type issuerClaims struct {
-	Issuer   string `json:"iss"`
-	IssuedAt int64  `json:"iat"`
+	issuer   string
+	issuedAt time.Time
 }
 
 // licenceTable is in the order of section 7 of the project's licence notes: RFC 9901, section 7.1, with what a licence
@@ -196,8 +197,8 @@ func checkCharacter(id ident.LicenceID, warnings []ident.Warning) finding {
 
 // signedAt is when the issuer says it signed: the time for which its certificate is judged.
 func (e *licence) signedAt() time.Time {
-	if e.payload.IssuedAt > 0 {
-		return time.Unix(e.payload.IssuedAt, 0).UTC()
+	if !e.payload.issuedAt.IsZero() {
+		return e.payload.issuedAt
 	}
 	return e.Now
 }
@@ -225,7 +226,7 @@ func (e *licence) issuerIdentity() finding {
 		return skipped()
 	}
 	uscc, _, ok := cert.SplitOwner(e.chain[0].Subject.Organization)
-	address := e.payload.Issuer
+	address := e.payload.issuer
 	last := address[strings.LastIndexByte(address, '/')+1:]
 	detail := map[string]any{"iss": address, "certificate": uscc}
 	if !ok || last != uscc {
@@ -245,9 +246,38 @@ func (e *licence) authorised() finding {
 	if e.identifier().result != verdict.Pass {
 		return skipped() // without the type nobody can say
 	}
+	if f := e.types(); f != nil {
+		return *f
+	}
 	c := e.trust.List.CheckIssuer(e.chain[0], e.id.TypeCode, e.signedAt())
 	c.ID = "issuer.authorised"
 	return finding{checks: []verdict.Check{c}}
+}
+
+// typePrefix is that of the vct of licences: the licence type code and a version follow.
+const typePrefix = "urn:cn:elicence:"
+
+// types holds the three names of the type equal: in the identifier, for which the trust list speaks, in vct, and in the
+// claim of its own where it is disclosed. An agency that may issue one type must not be able to give its credentials
+// the vct of another's.
+func (e *licence) types() *finding {
+	detail := map[string]any{"identifier": e.id.TypeCode, "vct": e.content.Type}
+	rest, ours := strings.CutPrefix(e.content.Type, typePrefix)
+	code, _, _ := strings.Cut(rest, ":")
+	claimed := e.id.TypeCode
+	if _, disclosed := e.content.Claims[ClaimTypeCode]; disclosed {
+		claimed = e.content.Text(ClaimTypeCode)
+		detail["claim"] = claimed
+	}
+	switch {
+	case ours && code != e.id.TypeCode, claimed != e.id.TypeCode:
+		f := fail(LicenceTypeMismatch, detail)
+		return &f
+	case !ours: // what type of licence it stands for is not known here
+		f := found(verdict.Unknown, LicenceTypeUnknown, detail)
+		return &f
+	}
+	return nil
 }
 
 func (e *licence) checkSignature() finding {
@@ -278,6 +308,9 @@ func (e *licence) validity() finding {
 	detail := map[string]any{"at": e.At.UTC().Format(time.RFC3339)}
 	var rule *sdjwt.Error
 	switch {
+	case e.signedAt().After(e.Now.Add(skew)):
+		detail["iat"] = rfc3339(e.signedAt())
+		return fail(LicenceNotYet, detail)
 	case err == nil:
 		return pass(detail)
 	case errors.As(err, &rule) && rule.Code == sdjwt.NotYetValid:
@@ -290,12 +323,15 @@ func (e *licence) validity() finding {
 // status looks the credential up in its status list. A credential whose signature does not hold is not looked up: what
 // it points at is not the issuer's word (Token Status List, section 8.3).
 //
-// The list knows the present alone. Asked about another time, only "valid" is taken from it: a revocation is for good,
-// but when it came is not written there.
+// The list speaks for the time from its making on. Asked about an earlier time it says nothing, not even by "valid": a
+// suspension that was lifted since leaves no trace in it. A status by other means than a list is not read here, which is
+// not the same as having none.
 func (e *licence) status() finding {
 	switch {
 	case e.content == nil || len(e.chain) == 0 || e.signature != nil:
 		return skipped()
+	case e.content.Status == nil && e.content.Claims["status"] != nil:
+		return found(verdict.Skipped, LicenceStatus, map[string]any{"reason": "not a status list"})
 	case e.content.Status == nil:
 		return found(verdict.NotApplicable, LicenceNoStatus, nil)
 	case e.trust.StatusList == nil:
@@ -320,10 +356,11 @@ func (e *licence) status() finding {
 	code := map[statuslist.Status]string{statuslist.Invalid: LicenceRevoked, statuslist.Suspended: LicenceSuspended,
 		statuslist.Superseded: LicenceSuperseded}[value]
 	switch {
+	case !e.At.Equal(e.Now) && e.At.Before(list.IssuedAt), value != statuslist.Valid && code == "",
+		e.At.After(e.Now.Add(skew)) && value != statuslist.Invalid: // which alone is for good
+		return found(verdict.Unknown, LicenceStatus, detail)
 	case value == statuslist.Valid:
 		return pass(detail)
-	case !e.At.Equal(e.Now) || code == "":
-		return found(verdict.Unknown, LicenceStatus, detail)
 	}
 	return fail(code, detail)
 }
@@ -441,6 +478,16 @@ func claimsOf(compact string) (c issuerClaims) {
 	if err != nil {
 		return issuerClaims{}
 	}
-	_ = json.Unmarshal(payload, &c) // members of another type leave zero values, which no later row takes for good
+	// By name exactly: encoding/json would take "ISS" for the member iss of a struct. What is of another type leaves a
+	// zero value, which no later row takes for good.
+	var members map[string]json.RawMessage
+	var seconds float64
+	if json.Unmarshal(payload, &members) != nil {
+		return issuerClaims{}
+	}
+	_ = json.Unmarshal(members["iss"], &c.issuer)
+	if json.Unmarshal(members["iat"], &seconds) == nil && seconds >= 1 && seconds < 253402300800 { // the year 10000
+		c.issuedAt = time.Unix(int64(seconds), 0).UTC()
+	}
 	return c
 }

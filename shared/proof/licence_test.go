@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"math/big"
 	"strings"
@@ -245,10 +246,32 @@ func TestLicencesAreJudgedByNameOfWhatIsWrong(t *testing.T) {
 		{"not valid yet", changed(func(i *issuer, c *sdjwt.Content) { c.NotBefore = i.now.Add(time.Hour) }), nil, "invalid LIC_NOT_YET_VALID"},
 		{"expired", changed(func(i *issuer, c *sdjwt.Content) { c.Expires = i.now.Add(-time.Minute - skew) }), nil, "invalid LIC_EXPIRED"},
 		{"expired at the time asked for", plain, func(o *LicenceOptions) { o.At = o.Now.AddDate(2, 0, 0) }, "invalid LIC_EXPIRED"},
+		{"signed tomorrow", changed(func(i *issuer, c *sdjwt.Content) {
+			c.IssuedAt, c.NotBefore = i.now.AddDate(0, 0, 1), i.now.AddDate(0, 0, -1)
+		}), nil, "invalid LIC_NOT_YET_VALID"},
+		{"the vct of a type that the issuer may not issue", changed(func(_ *issuer, c *sdjwt.Content) {
+			c.Type = "urn:cn:elicence:11990000YX0000059Y001:1"
+		}), func(o *LicenceOptions) { o.Expect.Type = "urn:cn:elicence:11990000YX0000059Y001:1" }, "invalid LIC_TYPE_MISMATCH"},
+		{"the type code of another type", changed(func(_ *issuer, c *sdjwt.Content) {
+			c.Claims = append(c.Claims, sdjwt.Text(ClaimTypeCode, "11990000YX0000059Y001", false))
+		}), nil, "invalid LIC_TYPE_MISMATCH"},
+		{"a vct of no type of licence", changed(func(_ *issuer, c *sdjwt.Content) { c.Type = "https://example.org/licence" }), nil,
+			"indeterminate LIC_TYPE_UNKNOWN"},
+		{"an issuer in capital letters beside the issuer", members(func(m map[string]any) {
+			m["ISS"], m["iss"] = m["iss"], "http://localhost:8080/issuers/11990000YX0000016H"
+		}), nil, "invalid LIC_ISSUER_MISMATCH"},
+		{"a time with a fraction", members(func(m map[string]any) { m["iat"] = m["iat"].(float64) + 0.5 }), nil, "valid"},
+		{"a status that is on no list", members(func(m map[string]any) {
+			m["status"] = map[string]any{"identifier_list": map[string]any{"id": "7", "uri": listURI}}
+		}), nil, "indeterminate LIC_STATUS_UNKNOWN"},
 		{"revoked", status(statuslist.Invalid), nil, "invalid LIC_REVOKED"},
 		{"suspended", status(statuslist.Suspended), nil, "invalid LIC_SUSPENDED"},
 		{"superseded", status(statuslist.Superseded), nil, "invalid LIC_SUPERSEDED"},
-		{"suspended now, asked about an earlier time", status(statuslist.Suspended), func(o *LicenceOptions) { o.At = o.Now.Add(-time.Minute) }, "indeterminate LIC_STATUS_UNKNOWN"},
+		{"suspended now, asked about a time before the list", status(statuslist.Suspended), before, "indeterminate LIC_STATUS_UNKNOWN"},
+		{"valid now, asked about a time before the list", plain, before, "indeterminate LIC_STATUS_UNKNOWN"},
+		{"valid now, asked about a time of the list", plain, func(o *LicenceOptions) { o.At = o.Now.Add(-time.Second) }, "valid"},
+		{"valid now, asked about tomorrow", plain, func(o *LicenceOptions) { o.At = o.Now.AddDate(0, 0, 1) }, "indeterminate LIC_STATUS_UNKNOWN"},
+		{"revoked now, asked about tomorrow", status(statuslist.Invalid), func(o *LicenceOptions) { o.At = o.Now.AddDate(0, 0, 1) }, "invalid LIC_REVOKED"},
 		{"without a status", changed(func(_ *issuer, c *sdjwt.Content) { c.Status = nil }), nil, "valid"},
 		{"a list that cannot be had", changed(func(_ *issuer, c *sdjwt.Content) { c.Status.URI = "https://elsewhere.example/1" }), nil, "indeterminate LIC_STATUS_UNKNOWN"},
 		{"an index outside of the list", changed(func(_ *issuer, c *sdjwt.Content) { c.Status.Index = 64 }), nil, "indeterminate LIC_STATUS_LIST_INVALID"},
@@ -286,6 +309,32 @@ func TestLicencesAreJudgedByNameOfWhatIsWrong(t *testing.T) {
 			}
 			checkTexts(t, v)
 		})
+	}
+}
+
+// before asks about a time before the status list was made, at which a suspension could have been in force.
+func before(o *LicenceOptions) { o.At = o.Now.Add(-2 * time.Minute) }
+
+// members is a licence with members of its payload as the issuer alone could have written them.
+func members(change func(map[string]any)) func(i *issuer) string {
+	return func(i *issuer) string {
+		parts := strings.SplitN(i.issue(i.content()), "~", 2)
+		h, payload, err := jose.Parse(parts[0])
+		m := map[string]any{}
+		if err == nil {
+			err = json.Unmarshal(payload, &m)
+		}
+		change(m)
+		if err == nil {
+			payload, err = json.Marshal(m)
+		}
+		if err == nil {
+			parts[0], err = jose.Sign(i.t.Context(), i.key, jose.Header{Type: h.Type, X5C: h.X5C}, payload)
+		}
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		return strings.Join(parts, "~")
 	}
 }
 
@@ -340,7 +389,7 @@ func TestIdentifiersAreJudgedByTheRegister(t *testing.T) {
 	i := newIssuer(t)
 	at := i.now
 	record := func(state string) *Registered {
-		return &Registered{Facts: verdict.Licence{State: state}, HolderName: "周八(示例)", ValidFrom: at.AddDate(-1, 0, 0), ValidTo: at.AddDate(1, 0, 0)}
+		return &Registered{Facts: verdict.Licence{State: state}, HolderName: "周八(示例)", ValidFrom: at.AddDate(-1, 0, 0), ValidTo: at.AddDate(1, 0, 0), Since: at.AddDate(0, -1, 0)}
 	}
 	for _, c := range []struct {
 		name   string
@@ -359,6 +408,10 @@ func TestIdentifiersAreJudgedByTheRegister(t *testing.T) {
 		{"malformed", "1.2.156.3005.2.x", nil, Expectation{}, at, "invalid LIC_ID_STRUCTURE"},
 		{"too early", i.identifier(), record("01"), Expectation{}, at.AddDate(-2, 0, 0), "invalid LIC_NOT_YET_VALID"},
 		{"too late", i.identifier(), record("01"), Expectation{}, at.AddDate(1, 0, 0), "invalid LIC_EXPIRED"},
+		{"before the present state", i.identifier(), record("01"), Expectation{}, at.AddDate(0, -2, 0), "indeterminate LIC_STATUS_UNKNOWN"},
+		{"suspended since, asked about a time before", i.identifier(), record("02"), Expectation{}, at.AddDate(0, -2, 0), "indeterminate LIC_STATUS_UNKNOWN"},
+		{"since the present state", i.identifier(), record("01"), Expectation{}, at.AddDate(0, 0, -20), "valid"},
+		{"tomorrow", i.identifier(), record("01"), Expectation{}, at.AddDate(0, 0, 1), "indeterminate LIC_STATUS_UNKNOWN"},
 		{"of the holder expected", i.identifier(), record("01"), Expectation{HolderName: "周八(示例)", TypeCode: typeCode}, at, "valid"},
 		{"of another holder", i.identifier(), record("01"), Expectation{HolderName: "周"}, at, "invalid LIC_EXPECTATION_MISMATCH"},
 	} {

@@ -27,6 +27,7 @@ import (
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/cert"
+	"github.com/yinxin/yinxin/shared/ident"
 	"github.com/yinxin/yinxin/shared/problem"
 	"github.com/yinxin/yinxin/shared/proof"
 	"github.com/yinxin/yinxin/shared/trust"
@@ -257,7 +258,8 @@ func (d door) identifier(ctx context.Context, q Question, c access.Caller, now t
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
-	if d.Licences != nil {
+	// What has not the form of an identifier, or is a megabyte of digits, is no key to ask the register for.
+	if _, _, malformed := ident.ParseLicenceID(q.Input); malformed == nil && d.Licences != nil {
 		found, err := d.Licences.LookUpLicence(ctx, q.Input)
 		switch {
 		case err == nil:
