@@ -219,13 +219,17 @@ func TestAddressesAreCountedAsOnePartyHasThem(t *testing.T) {
 func TestAnUnknownUserNameCostsWhatAKnownOneCosts(t *testing.T) {
 	const memory = 4 << 10 // KiB
 	p, _ := newPasswords(t, account.Params{Memory: memory, Passes: 2, Lanes: 1})
-	for i, username := range []string{"zhang", "nobody", ""} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, _, _ = p.Authenticate(t.Context(), username, "wrong", fmt.Sprint("192.0.2.", i), "d")
-		runtime.ReadMemStats(&after)
-		if filled := after.TotalAlloc - before.TotalAlloc; filled < memory<<10 || filled > 3*memory<<10 {
-			t.Errorf("%q filled %d KiB, want the %d of one hash", username, filled>>10, memory)
+	// What no password can be costs the same, or its sender learns who exists.
+	for i, password := range []string{"wrong", "", strings.Repeat("x", 600)} {
+		for _, username := range []string{"zhang", "nobody", ""} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, _, err := p.Authenticate(t.Context(), username, password, fmt.Sprint("192.0.2.", i), "d")
+			runtime.ReadMemStats(&after)
+			filled := after.TotalAlloc - before.TotalAlloc
+			if !errors.Is(err, account.Wrong) || filled < memory<<10 || filled > 3*memory<<10 {
+				t.Errorf("%q with %.5q filled %d KiB, want the %d of one hash; %v", username, password, filled>>10, memory, err)
+			}
 		}
 	}
 }

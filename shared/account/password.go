@@ -62,10 +62,12 @@ func Verify(encoded, password string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if password == "" || len(password) > maxPassword {
-		return false, nil
+	// What no password can be costs as much as one: the time must not tell which user names exist.
+	possible := password != "" && len(password) <= maxPassword
+	if !possible {
+		password = ""
 	}
-	return subtle.ConstantTimeCompare(tag(password, salt, p, uint32(len(want))), want) == 1, nil
+	return subtle.ConstantTimeCompare(tag(password, salt, p, uint32(len(want))), want) == 1 && possible, nil
 }
 
 // waste costs what [Verify] costs, for a user name that does not exist.
