@@ -197,3 +197,14 @@ func TestACodeDiesWithItsSession(t *testing.T) {
 		t.Errorf("offline_access after the log-out: %d %v", status, v)
 	}
 }
+
+func TestWhatIsWrongWithAClientRecordDoesNotRepeatItsSecret(t *testing.T) {
+	for _, record := range []string{
+		`{"client_id":"x","client_name":"x","client_secret":1234567890123456,"redirect_uris":["https://x.example/"]}`,
+		`{"client_id":"x","client_name":"x","client_secret":"1234567890123456"}`,
+	} {
+		if _, err := oidc.ParseClient([]byte(record)); err == nil || strings.Contains(err.Error(), "1234567890123456") {
+			t.Errorf("ParseClient = %v", err)
+		}
+	}
+}

@@ -226,3 +226,28 @@ func FuzzParseSeed(f *testing.F) {
 		}
 	})
 }
+
+// Design, section 6: logs hold no identity number, and what goes wrong with a seed file is logged.
+func TestWhatIsWrongWithASeedDoesNotRepeatIt(t *testing.T) {
+	const number, phone = "990000198503120019", "19900000001"
+	for _, file := range []string{
+		`{"persons":[{"id":"zhang","name":"张三(示例)","idType":"111","idNumber":` + number + `}]}`,
+		`{"persons":[{"id":"zhang","name":"张三(示例)","phone":` + phone + `}]}`,
+		`{"persons":[{"id":"zhang","name":"张三(示例)","idType":"111","idNumber":["` + number + `"]}]}`,
+		`{"persons":[{"id":"zhang","name":"张三(示例)","idType":"","idNumber":"` + number + `"}]}`,
+	} {
+		_, _, err := registry.ParseSeed([]byte(file), time.Now())
+		if !errors.Is(err, registry.ErrSeed) {
+			t.Fatalf("ParseSeed = %v, want ErrSeed", err)
+		}
+		for _, secret := range []string{number, phone, "张三"} {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("the error repeats %s: %v", secret, err)
+			}
+		}
+	}
+	_, warnings, err := registry.ParseSeed([]byte(`{"persons":[{"id":"zhang","name":"张三(示例)","idType":"111","idNumber":"990000198503120018"}]}`), time.Now())
+	if err != nil || len(warnings) != 1 || strings.Contains(warnings[0].Text, "990000198503120018") {
+		t.Errorf("warnings = %v, %v", warnings, err)
+	}
+}
