@@ -1,10 +1,8 @@
 package aws_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -271,27 +269,11 @@ func TestPeople(t *testing.T) {
 	})
 }
 
-// artefacts keeps faces in memory: S3 keeps them in a function, and has a test of its own.
-type artefacts struct{ *sync.Map }
-
-func (a artefacts) PutArtefact(_ context.Context, name string, data []byte) error {
-	a.Store(name, data)
-	return nil
-}
-
-func (a artefacts) Artefact(_ context.Context, name string) ([]byte, error) {
-	data, found := a.Load(name)
-	if !found {
-		return nil, licence.ErrUnknown
-	}
-	return data.([]byte), nil
-}
-
 func TestLicencesKeepTheContracts(t *testing.T) {
 	licencetest.Licences(t, func(t *testing.T) licencetest.Store {
 		db, events, _ := open(t, noon)
 		s := aws.Licences{DB: db}
-		return licencetest.Store{Records: s, Reader: s, Identifiers: s, Aliases: s, Holders: s, Artefacts: artefacts{&sync.Map{}},
+		return licencetest.Store{Records: s, Reader: s, Identifiers: s, Aliases: s, Holders: s, Artefacts: openArtefacts(t),
 			Entries: s, Tickets: aws.Tickets{DB: db}, Events: events}
 	})
 }
