@@ -146,7 +146,7 @@ func TestAVerdictStaysText(t *testing.T) {
 			{ID: evil, Subject: evil, Result: verdict.Result(evil), Code: evil, Text: text},
 		},
 	})
-	Verify{}.VerifyRefused(w, 400, evil, evil)
+	Verify{}.VerifyRefused(w, 400, evil, evil, evil, evil)
 	doc := strings.ReplaceAll(w.Body.String(), "<script>"+verifyScript+"</script>", "")
 	if strings.Contains(doc, "<script") || strings.Contains(doc, "<img") || !strings.Contains(doc, "&lt;script&gt;") {
 		t.Errorf("text became markup: %s", doc)

@@ -15,20 +15,21 @@ import (
 type Verify struct{}
 
 // VerifyForm answers with the page on which a person drops a file or types what stands on a licence. The forms work
-// without script; the script only sends a dropped file at once.
-func (Verify) VerifyForm(w http.ResponseWriter) {
+// without script; the script only sends a dropped file at once. input is what stands in the field already: a code that was
+// scanned.
+func (Verify) VerifyForm(w http.ResponseWriter, input string) {
 	Write(w, http.StatusOK, Page{TitleZH: "验证文件和证照", TitleEN: "Verify a document or a licence",
 		Body: `<p>` + Lines("放入一份盖章的 PDF 或 OFD，或输入电子证照标识、亮证码，逐项查看结论与原因。",
 			"Drop a stamped PDF or OFD, or type a licence identifier or code, and read the outcome check by check.") + `</p>` +
-			verifyForms(),
+			verifyForms(input, ""),
 		Style: verifyStyle, Script: verifyScript})
 }
 
-// VerifyRefused answers with the page again, and why the request could not be read.
-func (Verify) VerifyRefused(w http.ResponseWriter, status int, zh, en string) {
+// VerifyRefused answers with the page again, with what was typed, and why the request could not be read.
+func (Verify) VerifyRefused(w http.ResponseWriter, status int, zh, en, input, purpose string) {
 	Write(w, status, Page{TitleZH: "验证文件和证照", TitleEN: "Verify a document or a licence",
 		Body: `<p class="alert" role="alert" id="problem">` + Lines(zh, en) + `</p>` +
-			verifyForms(), Style: verifyStyle, Script: verifyScript})
+			verifyForms(input, purpose), Style: verifyStyle, Script: verifyScript})
 }
 
 // VerifyResult answers with a verdict: what it is and why, who stamped or issued, then every check.
@@ -49,7 +50,7 @@ func (Verify) VerifyResult(w http.ResponseWriter, v verdict.Verdict) {
 	b.WriteString("<dl>\n")
 	fact(&b, "检查时间", "Checked at", moment(v.CheckedAt))
 	fact(&b, "文件摘要", "Digest of the input", `<code>sha256:`+Escape(v.Digest)+`</code>`)
-	b.WriteString(string("</dl>\n" + `<h2>` + Both("再验证一份", "Verify another") + `</h2>` + verifyForms()))
+	b.WriteString(string("</dl>\n" + `<h2>` + Both("再验证一份", "Verify another") + `</h2>` + verifyForms("", "")))
 	Write(w, http.StatusOK, Page{TitleZH: "验证结果：" + word.ZH, TitleEN: "Result: " +
 		word.EN, Wide: true, Body: HTML(b.String()),
 		Style: verifyStyle, Script: verifyScript})
@@ -273,7 +274,7 @@ func writeCheck(b *strings.Builder, c verdict.Check) {
 }
 
 // verifyForms are two forms, so that nobody wonders which of the fields counts.
-func verifyForms() HTML {
+func verifyForms(input, purpose string) HTML {
 	return `<div class="forms"><form method="post" action="/verify" enctype="multipart/form-data" id="by-file">
 <label for="document">` + Both("文件（PDF、OFD 或凭证文本）", "File (PDF, OFD or credential)") + `</label>
 <input type="file" id="document" name="document" required aria-describedby="drop"
@@ -284,9 +285,9 @@ func verifyForms() HTML {
 </form>
 <form method="post" action="/verify" enctype="multipart/form-data" id="by-text">
 <label for="input">` + Both("或者：电子证照标识、亮证码、凭证", "Or: licence identifier, code or credential") + `</label>
-<input type="text" id="input" name="input" required autocomplete="off" autocapitalize="none" spellcheck="false">
+<input type="text" id="input" name="input" value="` + Escape(input) + `" required autocomplete="off" autocapitalize="none" spellcheck="false">
 <label for="purpose">` + Both("查验事由", "Purpose") + `</label>
-<input type="text" id="purpose" name="purpose" maxlength="200" autocomplete="off" aria-describedby="why">
+<input type="text" id="purpose" name="purpose" value="` + Escape(purpose) + `" maxlength="200" autocomplete="off" aria-describedby="why">
 <p class="note" id="why">` + Lines("查询证照或使用亮证码时必填，持证人可以看到。",
 		"Needed to look up a licence or to use a code; the holder sees it.") + `</p>
 <div class="buttons"><button type="submit" id="look-up">` + Both("查验证照", "Verify the licence") + `</button></div>

@@ -90,8 +90,10 @@ type ShowCodes interface {
 
 // Pages shows verdicts to people.
 type Pages interface {
-	VerifyForm(w http.ResponseWriter)
-	VerifyRefused(w http.ResponseWriter, status int, zh, en string)
+	// VerifyForm shows the form, with an input typed in already unless it is empty.
+	VerifyForm(w http.ResponseWriter, input string)
+	// VerifyRefused shows the form with what was typed, and why it could not be read.
+	VerifyRefused(w http.ResponseWriter, status int, zh, en, input, purpose string)
 	VerifyResult(w http.ResponseWriter, v verdict.Verdict)
 }
 
@@ -111,7 +113,7 @@ type VerifyPorts struct {
 }
 
 // VerifyRoutes are the routes of [Verify].
-var VerifyRoutes = []string{"POST /verify", "GET /verify"}
+var VerifyRoutes = []string{"POST /verify", "GET /verify", "GET /c/{code}"}
 
 // Verify serves the door. POST takes
 //
@@ -120,11 +122,15 @@ var VerifyRoutes = []string{"POST /verify", "GET /verify"}
 //	multipart/form-data                       parts document or input, and purpose, itemCode, caseNumber
 //
 // and answers with the verdict as JSON, or as a page to a browser (Accept: text/html).
+//
+// GET /c/{code} is where a camera lands that scanned a shown code: the form with the code in it. The code is not spent by
+// opening the address, which messengers and browsers do on their own, but by asking, for a purpose.
 func Verify(p VerifyPorts) http.Handler {
 	d := door{p}
 	mux := http.NewServeMux()
 	mux.Handle(VerifyRoutes[0], problem.Handler(d.serve))
-	mux.HandleFunc(VerifyRoutes[1], func(w http.ResponseWriter, _ *http.Request) { p.Pages.VerifyForm(w) })
+	mux.HandleFunc(VerifyRoutes[1], func(w http.ResponseWriter, _ *http.Request) { p.Pages.VerifyForm(w, "") })
+	mux.HandleFunc(VerifyRoutes[2], func(w http.ResponseWriter, r *http.Request) { p.Pages.VerifyForm(w, r.PathValue("code")) })
 	return mux
 }
 
@@ -133,7 +139,7 @@ type door struct{ VerifyPorts }
 // serve reads the question, answers it, and writes the verdict in the form that the caller reads.
 func (d door) serve(w http.ResponseWriter, r *http.Request) error {
 	person := wantsPage(r)
-	v, err := d.verdict(w, r)
+	q, v, err := d.verdict(w, r)
 	var refused *problem.Problem
 	switch {
 	case person && errors.As(err, &refused):
@@ -141,7 +147,7 @@ func (d door) serve(w http.ResponseWriter, r *http.Request) error {
 		if text == (verdict.Text{}) {
 			text = verdict.Text{ZH: "无法读取所提交的内容。", EN: refused.Title}
 		}
-		d.Pages.VerifyRefused(w, refused.Status, text.ZH, text.EN)
+		d.Pages.VerifyRefused(w, refused.Status, text.ZH, text.EN, q.Input, q.Purpose.Text)
 		return nil
 	case err != nil:
 		return err
@@ -167,20 +173,21 @@ func wantsPage(r *http.Request) bool {
 	return page >= 0 && (data < 0 || page < data)
 }
 
-func (d door) verdict(w http.ResponseWriter, r *http.Request) (verdict.Verdict, error) {
+func (d door) verdict(w http.ResponseWriter, r *http.Request) (Question, verdict.Verdict, error) {
 	q, err := readQuestion(w, r)
 	if err != nil {
-		return verdict.Verdict{}, err
+		return q, verdict.Verdict{}, err
 	}
 	caller, err := d.caller(r)
 	if err != nil {
-		return verdict.Verdict{}, err
+		return q, verdict.Verdict{}, err
 	}
 	now := d.Now().UTC()
 	if q.At.IsZero() {
 		q.At = now
 	}
-	return d.answer(r.Context(), q, caller, now)
+	v, err := d.answer(r.Context(), q, caller, now)
+	return q, v, err
 }
 
 // caller is who asks, if a token says so. A bad token is refused: who sends one wants to be known.
@@ -233,6 +240,15 @@ func (d door) trust(ctx context.Context) (proof.Trust, error) {
 				return proof.SealFacts{}, false, nil
 			}
 			return facts, err == nil, err
+		}
+	}
+	if d.Licences != nil {
+		t.Licence = func(ctx context.Context, identifier string) (proof.Registered, bool, error) {
+			found, err := d.Licences.LookUpLicence(ctx, identifier)
+			if errors.Is(err, ErrUnknown) {
+				return proof.Registered{}, false, nil
+			}
+			return found.Registered, err == nil, err
 		}
 	}
 	if d.StatusLists != nil {

@@ -73,10 +73,12 @@ func (w *world) RedeemShowCode(ctx context.Context, c string, e audit.Event) (Sh
 // plain are pages that say only what they were asked to show.
 type plain struct{}
 
-func (plain) VerifyForm(w http.ResponseWriter) { _, _ = w.Write([]byte("<form>")) }
-func (plain) VerifyRefused(w http.ResponseWriter, status int, zh, _ string) {
+func (plain) VerifyForm(w http.ResponseWriter, input string) {
+	_, _ = w.Write([]byte("<form>" + input))
+}
+func (plain) VerifyRefused(w http.ResponseWriter, status int, zh, _, input, purpose string) {
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte("<p>" + zh))
+	_, _ = w.Write([]byte("<p>" + zh + "|" + input + "|" + purpose))
 }
 func (plain) VerifyResult(w http.ResponseWriter, v verdict.Verdict) {
 	_, _ = w.Write([]byte("<p>" + string(v.Overall)))
@@ -242,6 +244,26 @@ func TestABrowserGetsPages(t *testing.T) {
 	h.ServeHTTP(w, r)
 	if w.Code != 200 || w.Body.String() != "<form>" {
 		t.Errorf("GET: %d %s", w.Code, w.Body)
+	}
+}
+
+// A camera opens the address of a code, and so do the previews of messengers: that spends nothing.
+func TestOpeningTheAddressOfACodeSpendsNothing(t *testing.T) {
+	world := &world{}
+	h := world.door()
+	for range 2 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/c/"+code, nil))
+		if w.Code != 200 || w.Body.String() != "<form>"+code || world.spent {
+			t.Fatalf("GET: %d %s, spent %v", w.Code, w.Body, world.spent)
+		}
+	}
+}
+
+func TestARefusedFormKeepsWhatWasTyped(t *testing.T) {
+	form := "--b\r\nContent-Disposition: form-data; name=\"input\"\r\n\r\n" + code + "\r\n--b--\r\n"
+	if w := post((&world{}).door(), "multipart/form-data; boundary=b", "text/html", form); w.Code != 400 || !strings.Contains(w.Body.String(), "|"+code+"|") {
+		t.Errorf("%d %s, want the form with the code in it", w.Code, w.Body)
 	}
 }
 
