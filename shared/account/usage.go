@@ -226,11 +226,21 @@ func (p AccountPorts) ledger(ctx context.Context, reader, holder, name string) (
 		l.Uses = append(l.Uses, Use{
 			Time: e.Time.UTC(), Action: e.Action, Organisation: e.Organisation, OrganisationName: organisation,
 			Client: e.Client, ClientName: client, Own: reader != "" && e.Person == reader, Purpose: e.Purpose,
-			LegalBasis: e.LegalBasis, ItemCode: e.ItemCode, CaseNumber: e.CaseNumber, Object: e.Object, Outcome: e.Outcome,
-			Reason: e.Reason,
+			LegalBasis: e.LegalBasis, ItemCode: e.ItemCode, CaseNumber: e.CaseNumber, Object: shownObject(e.Object),
+			Outcome: e.Outcome, Reason: e.Reason,
 		})
 	}
 	return l, nil
+}
+
+// shownObject returns the object of an event if a ledger shows it: a licence or a seal, to tell one from another. The
+// identifiers of persons, grants and mandates say nothing to people, and that of a person is the same for every client: it
+// would link what pairwise subjects keep apart.
+func shownObject(object string) string {
+	if kind, _, _ := strings.Cut(object, "/"); kind == "licence" || kind == "seal" {
+		return object
+	}
+	return ""
 }
 
 // name asks for each name once.
@@ -274,11 +284,8 @@ func (u Use) shown() page.Use {
 	row := page.Use{
 		Time: u.Time.In(beijing).Format("2006-01-02 15:04:05 UTC+8"), MachineTime: u.Time.Format(time.RFC3339),
 		ActZH: zh, ActEN: en, Purpose: u.Purpose, LegalBasis: u.LegalBasis, ItemCode: u.ItemCode, CaseNumber: u.CaseNumber,
+		Object:  u.Object,
 		Refused: u.Outcome == audit.Refused || u.Outcome == audit.Failed, Begun: u.Outcome == audit.Begun,
-	}
-	// Identifiers of grants, mandates and the like say nothing to a person; these tell one licence or seal from another.
-	if kind, _, _ := strings.Cut(u.Object, "/"); kind == "licence" || kind == "seal" {
-		row.Object = u.Object
 	}
 	client := u.ClientName
 	if client == "" {

@@ -114,6 +114,10 @@ func TestUsageIsJSONForATokenWithTheScope(t *testing.T) {
 	if strings.Contains(body, `"sun"`) {
 		t.Error("the answer names the clerk")
 	}
+	// OpenID Connect Core, section 8.1: what two clients could compare would undo their pairwise subjects.
+	if strings.Contains(body, "zhang") {
+		t.Errorf("the answer names the person by an identifier that every client would see: %s", body)
+	}
 	// A client that acts for itself sees its own organisation's ledger.
 	if status, body := get(access.Caller{Organisation: "company", Client: "c", Scopes: []string{access.AccountUsage}}); status != 200 || !strings.Contains(body, "CASE-1") || strings.Contains(body, "forbidden") {
 		t.Errorf("client = %d %s", status, body)

@@ -50,9 +50,11 @@ func (p ManagePorts) organisation(w http.ResponseWriter, r *http.Request, _ acce
 	return answer(w, o)
 }
 
-// HeldMandate is a mandate as [Manage] answers it.
+// HeldMandate is a mandate as [Manage] answers it. A person's own come without the person: the identifier is the same for
+// every client, and would link what pairwise subjects keep apart.
 type HeldMandate struct {
 	Mandate
+	Person string `json:"person,omitempty"`
 	Name   string `json:"name"`   // of the organisation
 	Active bool   `json:"active"` // now
 }
@@ -78,7 +80,11 @@ func (p ManagePorts) mandates(w http.ResponseWriter, r *http.Request, c access.C
 			return err
 		}
 		active := !now.Before(m.From) && (m.To.IsZero() || now.Before(m.To))
-		held = append(held, HeldMandate{Mandate: m, Name: o.Name, Active: active})
+		h := HeldMandate{Mandate: m, Name: o.Name, Active: active}
+		if c.Person == "" {
+			h.Person = m.Person
+		}
+		held = append(held, h)
 	}
 	return answer(w, struct {
 		Mandates []HeldMandate `json:"mandates"`

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,8 +71,12 @@ func TestTheRegistryTellsACallerOfItsOwn(t *testing.T) {
 			if w.Code != c.status || body.Code != c.code || len(body.Mandates) != c.mandates {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
+			if c.caller == "zhang" && strings.Contains(w.Body.String(), "zhang") {
+				t.Errorf("the identifier links the person across clients: %s", w.Body)
+			}
 			for _, m := range body.Mandates {
-				if m.Person != "zhang" || m.Organisation != uscc || m.Name != "示例省财政厅" || !m.Active {
+				// The organisation is told whom it has sent; a client of the person is not told who that is everywhere.
+				if want := map[string]string{"organisation": "zhang"}[c.caller]; m.Person != want || m.Organisation != uscc || m.Name != "示例省财政厅" || !m.Active {
 					t.Errorf("mandate %+v", m)
 				}
 			}
