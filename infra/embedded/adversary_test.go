@@ -5,8 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/yinxin/yinxin/shared/layout"
+	"github.com/yinxin/yinxin/shared/ofd"
+	"github.com/yinxin/yinxin/shared/proof"
 )
 
 // try sends a request whatever comes of it.
@@ -103,20 +108,71 @@ func TestNoSealIsPutOntoABrokenSignature(t *testing.T) {
 	altered[bytes.Index(pdf, []byte("stream\n"))+40] ^= 1
 	gap := bytes.Index(pdf, []byte("/Contents <30")) + len("/Contents <")
 	end := len(bytes.TrimRight(pdf[gap:gap+bytes.IndexByte(pdf[gap:], '>')], "0"))
-	ofd := unzip(t, o.stamp(t, "li", first.ID, o.ofd(t), testOrder))
+	files := unzip(t, o.stamp(t, "li", first.ID, o.ofd(t), testOrder))
 	order := strings.Replace(testOrder, `"x":140`, `"x":80`, 1)
 	for name, document := range map[string][]byte{
 		"PDF, a page altered":                  altered,
 		"PDF, the signature altered":           flipHex(pdf, gap+end-8),
-		"OFD, a page altered":                  rezip(t, replace(t, ofd, "Content.xml", "120000.00", "920000.00")),
-		"OFD, a page and its digest altered":   rezip(t, redigest(replace(t, ofd, "Content.xml", "120000.00", "920000.00"))),
-		"OFD, the stamp altered":               rezip(t, flipped(ofd, "SignedValue.dat")),
-		"OFD, the stamp replaced by something": rezip(t, replaceValue(ofd, []byte("nothing"))),
+		"OFD, a page altered":                  rezip(t, replace(t, files, "Content.xml", "120000.00", "920000.00")),
+		"OFD, a page and its digest altered":   rezip(t, redigest(replace(t, files, "Content.xml", "120000.00", "920000.00"))),
+		"OFD, the stamp altered":               rezip(t, flipped(files, "SignedValue.dat")),
+		"OFD, the stamp replaced by something": rezip(t, replaceValue(files, []byte("nothing"))),
 	} {
 		contentType, body := stampBody(t, document, order)
 		w := o.try(t, "/seals/"+second.ID+"/stamps", o.bearer(t, "sun", "console", "seal.stamp"), contentType, body)
 		if w.Code != 422 || !strings.Contains(w.Body.String(), `"document_refused"`) {
 			t.Errorf("%s: %d %.200q, want it refused as document_refused", name, w.Code, w.Body)
 		}
+	}
+}
+
+// The face of a licence is signed once and stays; the licence does not. A revoked licence must not be shown valid in any
+// of its forms.
+func TestTheFaceOfARevokedLicenceIsNotValid(t *testing.T) {
+	b := openBureau(t, t.TempDir())
+	l := b.issued(t)
+	faces := map[string][]byte{}
+	for _, media := range []string{"application/pdf", "application/ofd"} {
+		faces[media] = b.read(t, l.ID, "worker", "licence.show", media).Body.Bytes()
+	}
+	check := func(when string, faces map[string][]byte, want string) {
+		t.Helper()
+		for media, face := range faces {
+			v := b.verdict(t, media, face)
+			if got := strings.TrimSpace(string(v.Overall) + " " + strings.Join(v.Failed(), " ")); got != want {
+				t.Errorf("%s, %s: %s, want %s%s", when, media, got, want, failures(v))
+			}
+			worded(t, v)
+		}
+	}
+	before := len(b.ledger(t, "worker"))
+	check("in force", faces, "valid")
+	if n := len(b.ledger(t, "worker")); n != before {
+		t.Errorf("verifying a face that the caller holds left %d entries in the ledger", n-before)
+	}
+	for _, c := range [][2]string{{"suspend", "invalid LIC_SUSPENDED"}, {"resume", "valid"}, {"revoke", "invalid LIC_REVOKED"}} {
+		decode(t, b.verb(t, l.ID, c[0], "sun", labour, "投诉待查(示例)"), 200)
+		check(c[0], faces, c[1])
+	}
+	// Metadata may change after a signature; what the signature protects still names the licence.
+	pdf := faces["application/pdf"]
+	var metadata int
+	if _, err := fmt.Sscan(string(regexp.MustCompile(`/Metadata (\d+) 0 R`).FindSubmatch(pdf)[1]), &metadata); err != nil {
+		t.Fatal(err)
+	}
+	check("with other metadata", map[string][]byte{"application/pdf": revision(t, pdf, metadata,
+		"<</Type/Metadata/Subtype/XML/Length 4>>\nstream\n<x/>\nendstream")}, "invalid LIC_REVOKED")
+	// Whoever names a licence in a document of their own learns nothing about it, and the document is no face of it.
+	s := b.activeSeal(t, "li", finance)
+	named, err := ofd.Write(ofd.Document{Pages: []layout.Page{testPage()}, Title: "示例", Created: b.Now(),
+		DocID: "00112233445566778899aabbccddeeff", CustomData: map[string]string{proof.ClaimIdentifier: l.Identifier}}, b.fonts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.mandate(t, "li", finance, "seal.request", "seal.stamp")
+	named = b.stamp(t, "li", s.ID, named, testOrder)
+	check("stamped by another", map[string][]byte{"application/ofd": named}, "indeterminate")
+	if v := b.verdict(t, "application/ofd", named); strings.Contains(failures(v), "REVOKED") {
+		t.Errorf("a stranger to the licence learns its state:%s", failures(v))
 	}
 }

@@ -106,6 +106,9 @@ type Report struct {
 	Certification int              // P of DocMDP that holds for the file, 1 to 3; 0 if it is not certified
 	Signatures    []SignatureField // in the order of their revisions
 	Findings      []Finding        // of the file as a whole
+	// Fields are the data fields in the XMP metadata (see [Document]), as the first signed revision has them, so that no
+	// later one can take them away; of a file without signatures, as it stands.
+	Fields map[string]string
 }
 
 // Failures returns the findings that are no warnings: those of the file, then those of each signature.
@@ -186,6 +189,7 @@ func (f *File) Examine() (Report, error) {
 	slices.SortStableFunc(report.Signatures, func(a, b SignatureField) int {
 		return cmp.Compare(a.RevisionEnd, b.RevisionEnd)
 	})
+	report.Fields = f.firstSigned(report.Signatures).dataFields()
 	if err := f.certification(&report); err != nil {
 		return Report{}, err
 	}
@@ -194,6 +198,19 @@ func (f *File) Examine() (Report, error) {
 	}
 	f.examineFields(&report, fields)
 	return report, f.examineRest(&report)
+}
+
+// firstSigned is the first revision that a signature covers, or f where none does.
+func (f *File) firstSigned(signatures []SignatureField) *File {
+	for _, s := range signatures {
+		if s.RevisionEnd == 0 {
+			continue
+		}
+		if revision, err := f.at(s.RevisionEnd); err == nil {
+			return revision
+		}
+	}
+	return f
 }
 
 // signature reads the value of a field and checks ByteRange, Contents and the revision that they are of.

@@ -2,7 +2,9 @@ package pdf
 
 import (
 	"bytes"
+	"encoding/xml"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -105,4 +107,44 @@ func isXMLText(s string) bool {
 		}
 	}
 	return utf8.ValidString(s)
+}
+
+const maxPacket = 1 << 20 // bytes of XMP metadata that are read
+
+// dataFields returns the data fields in the XMP metadata of the catalog, as [Write] puts them there. Metadata that cannot
+// be read have none.
+func (f *File) dataFields() map[string]string {
+	catalog, err := f.catalog()
+	if err != nil {
+		return nil
+	}
+	v, err := f.resolve(catalog["Metadata"])
+	s, ok := v.(*stream)
+	if err != nil || !ok {
+		return nil
+	}
+	data, err := f.inflate(s)
+	if err != nil || len(data) > maxPacket {
+		return nil
+	}
+	fields := map[string]string{}
+	d := xml.NewDecoder(bytes.NewReader(data))
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return fields
+		}
+		if err != nil {
+			return nil
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok || start.Name.Space != FieldsNamespace {
+			continue
+		}
+		var value string
+		if _, twice := fields[start.Name.Local]; twice || d.DecodeElement(&value, &start) != nil {
+			return nil
+		}
+		fields[start.Name.Local] = value
+	}
 }

@@ -109,7 +109,11 @@ func OFD(ctx context.Context, document []byte, t Trust, now time.Time) verdict.V
 	for i, s := range pkg.Signatures() {
 		seals[i].Coverage = string(whole.coverage.Protects[s.Path])
 	}
-	v := conclude("ofd", document, now, append(checks, run(packageTable, "", whole)...))
+	checks = append(checks, run(packageTable, "", whole)...)
+	for _, body := range pkg.Bodies() {
+		checks = append(checks, faceChecks(ctx, t, body.CustomData[ClaimIdentifier], checks, seals, now)...)
+	}
+	v := conclude("ofd", document, now, checks)
 	v.Seals = seals
 	return v
 }

@@ -94,7 +94,9 @@ func PDF(ctx context.Context, document []byte, t Trust, now time.Time) verdict.V
 			whole.tail = min(whole.tail, len(document)-s.RevisionEnd)
 		}
 	}
-	v := conclude("pdf", document, now, append(checks, run(pdfFileTable, "", whole)...))
+	checks = append(checks, run(pdfFileTable, "", whole)...)
+	checks = append(checks, faceChecks(ctx, t, report.Fields[ClaimIdentifier], checks, seals, now)...)
+	v := conclude("pdf", document, now, checks)
 	v.Seals = seals
 	return v
 }

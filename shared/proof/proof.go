@@ -48,6 +48,9 @@ type Trust struct {
 	// StatusList returns the Status List Token at an address; known is false where it cannot be had. A nil function has
 	// none.
 	StatusList func(ctx context.Context, uri string) (token string, known bool, err error)
+	// Licence asks the register of licences about an identifier (GB/T 36904), for documents that are faces of licences;
+	// known is false where it does not know the licence. A nil function knows none.
+	Licence func(ctx context.Context, identifier string) (record Registered, known bool, err error)
 }
 
 // row is one row of a table: run looks at the evidence and says what it found.
