@@ -92,8 +92,12 @@ func (c *Client) Get(ctx context.Context, address, accept string) (Document, err
 	r.Header.Set("Accept", accept)
 	r.Header.Set("User-Agent", "yinxin")
 	answer, err := c.http.Do(r)
+	var whole *url.Error
+	if errors.As(err, &whole) {
+		err = whole.Err // without the address: it is somebody else's text, and errors are logged
+	}
 	if err != nil {
-		return Document{}, fmt.Errorf("fetching: %w", err)
+		return Document{}, fmt.Errorf("fetching from %.253q: %w", r.URL.Hostname(), err)
 	}
 	defer func() { _ = answer.Body.Close() }() // it was read as far as it is wanted
 	if answer.StatusCode != http.StatusOK {

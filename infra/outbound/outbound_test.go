@@ -182,3 +182,15 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// Addresses come from documents that anybody may have made, and errors are logged.
+func TestErrorsNameTheHostAndNothingElseOfAnAddress(t *testing.T) {
+	s, host, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:1/canary", http.StatusFound)
+	})
+	for _, address := range []string{"https://localhost/canary?canary#canary", s.URL + "/canary?canary", "http://x.test/canary", "https://canary@x.test/"} {
+		if _, err := New(Options{Hosts: []string{host}}).Get(t.Context(), address, "*/*"); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("Get(%s) = %v", address, err)
+		}
+	}
+}
