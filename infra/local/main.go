@@ -130,11 +130,29 @@ func (c config) check() error {
 		return nil
 	}
 	u, err := url.Parse(c.issuer)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" ||
-		strings.HasSuffix(u.Path, "/") {
-		return fmt.Errorf("-issuer %q is not a base URL without a slash at its end", c.issuer)
+	if err != nil || c.issuer != origin(u) {
+		return fmt.Errorf("-issuer %q is not a scheme and a host in lower case, with a port only where it is not the scheme's", c.issuer)
+	}
+	if c.tls && u.Scheme != "https" {
+		return fmt.Errorf("-issuer %q is not https, and -tls serves nothing else", c.issuer)
 	}
 	return nil
+}
+
+// origin is the origin of an http or https address as browsers write it (RFC 6454, section 6.2), which is what an issuer
+// here is: it is compared with theirs, its pages redirect from the root, and its cookies are the host's.
+func origin(u *url.URL) string {
+	host, usual := strings.ToLower(u.Hostname()), map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-:") != "" || host == "" || usual == "" {
+		return ""
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port := u.Port(); port != "" && port != usual {
+		host += ":" + port
+	}
+	return u.Scheme + "://" + host
 }
 
 func loopback(host string) bool {

@@ -64,6 +64,21 @@ func TestFlagsThatWouldDoHarmAreRefused(t *testing.T) {
 		{[]string{"-issuer", "https://yinxin.example.test/"}, "-issuer"},
 		{[]string{"-issuer", "yinxin.example.test"}, "-issuer"},
 		{[]string{"-issuer", "https://x.test?a"}, "-issuer"},
+		{[]string{"-issuer", "https://x.test?"}, "-issuer"},
+		{[]string{"-issuer", "https://x.test#"}, "-issuer"},
+		{[]string{"-issuer", "https://x.test/base"}, "-issuer"}, // pages redirect from the root
+		{[]string{"-issuer", "https://user:secret@x.test"}, "-issuer"},
+		{[]string{"-issuer", "https://X.test"}, "-issuer"}, // browsers write an Origin in lower case
+		{[]string{"-issuer", "https://x.test:443"}, "-issuer"},
+		{[]string{"-issuer", "https://x.test:"}, "-issuer"},
+		{[]string{"-issuer", `https://x"}.test`}, "-issuer"}, // it goes into the seed's JSON
+		{[]string{"-issuer", "https://示例.test"}, "-issuer"},
+		{[]string{"-issuer", "ftp://x.test"}, "-issuer"},
+		{[]string{"-issuer", "https://"}, "-issuer"},
+		{[]string{"-issuer", "https://x.test:8443"}, ""},
+		{[]string{"-issuer", "http://[::1]:8080"}, ""},
+		{[]string{"-issuer", "http://localhost:8080", "-tls"}, "-issuer"}, // cookies without Secure over https
+		{[]string{"-issuer", "https://localhost:8080", "-tls"}, ""},
 		{[]string{"-demo"}, "-out"},
 		{[]string{"-out", "x"}, "-demo"},
 		{[]string{"-demo", "-out", "x"}, ""},
