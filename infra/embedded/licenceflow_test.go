@@ -101,7 +101,7 @@ func openBureau(t testing.TB, dir string) *bureau {
 		ByIdentifier: licences, Tickets: Tickets{b.db}, Artefacts: licences, Types: types, Agencies: directory, Holders: directory,
 		Mandates: Mandates{b.db}, Keys: b.ca.Keys, Certificates: b.ca, Stamper: faceStamper{seal.NewStamper(b.ports)},
 		Audit: Events{b.db}, Fonts: b.fonts, Now: b.tick, Rand: rand.Reader}
-	b.publish = licence.Publish(licence.PublishPorts{Issuer: testIssuer, Types: types, Entries: licences, Lists: StatusLists{b.db},
+	b.publish = licence.Publish(licence.PublishPorts{Issuer: testIssuer, Types: types, Entries: licences, Lists: StatusLists{b.db}, Audit: Events{b.db},
 		Keys: b.ca.Keys, Certificates: b.ca, TTL: time.Hour, Validity: 24 * time.Hour, Debounce: 2 * time.Second, Now: b.Now,
 		Rand: rand.Reader})
 	b.serve()
@@ -780,6 +780,15 @@ func TestStatusListsArePublishedOnChangeAndBeforeTheyGrowOld(t *testing.T) {
 	publish()
 	if got := revision(); got != before+2 {
 		t.Errorf("revision %d after half the ttl, want %d", got, before+2)
+	}
+	trail, err := Events{b.db}.ByObject(t.Context(), "status-list/"+labour+"-1")
+	if err != nil || len(trail) != 2*revision() {
+		t.Fatalf("%d events of %d publications, want two of each (%v)", len(trail), revision(), err)
+	}
+	for i := 0; i < len(trail); i += 2 {
+		if begun, done := trail[i], trail[i+1]; begun.Outcome != audit.Begun || done.Outcome != audit.Done || begun.Digest == "" || begun.Digest != done.Digest {
+			t.Errorf("publication %d left %+v and %+v, want its beginning before its end", i/2, begun, done)
+		}
 	}
 	w := b.call(t, "GET", "/status-lists/"+labour+"-1", "", "", nil, 200)
 	if got := w.Header().Get("Content-Type"); got != "application/statuslist+jwt" || w.Header().Get("Access-Control-Allow-Origin") != "*" {

@@ -28,7 +28,7 @@ func (s *server) licences(guard access.Guard, stamper *seal.Stamper, fonts *layo
 	events := embedded.Events{DB: s.db}
 	publish := licence.Publish(licence.PublishPorts{
 		Issuer: s.issuer, Types: types, Entries: records, Lists: lists, Keys: s.keys, Certificates: s.authority,
-		TTL: statusTTL, Validity: statusValidity, Now: s.now, Rand: s.random,
+		Audit: events, TTL: statusTTL, Validity: statusValidity, Now: s.now, Rand: s.random,
 	})
 	issue := licence.IssuePorts{
 		Issuer: s.issuer, Access: guard, Records: records, Identifiers: records, ByIdentifier: records,

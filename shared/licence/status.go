@@ -61,6 +61,7 @@ type PublishPorts struct {
 	Lists        StatusListPublisher
 	Keys         key.Opener // keys of the purpose StatusList, owned by the agency's code
 	Certificates IssuerCertificates
+	Audit        audit.Recorder // the beginning of a publication
 	TTL          time.Duration // how long a copy of a list may be used
 	Validity     time.Duration // how long a list is good without a new one
 	Debounce     time.Duration // a list changed within this time after it was published waits for the next call
@@ -111,8 +112,8 @@ func (p PublishPorts) all(ctx context.Context) ([]string, error) {
 	return slices.Compact(lists), nil
 }
 
-// publish brings one list up to date. The event is in the same write as the token: a token that nobody can fetch was
-// signed for nothing, and one that can be fetched has its event.
+// publish brings one list up to date. A Begun event with the digest of what is signed stands before the signature; the
+// Done event is in the same write as the token. If we stop between them, a list was signed that nobody can fetch.
 func (p PublishPorts) publish(ctx context.Context, name string) error {
 	now := p.Now().UTC().Truncate(time.Second)
 	before, err := p.Lists.StatusList(ctx, name)
@@ -147,16 +148,20 @@ func (p PublishPorts) publish(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	compact, err := unsigned.Sign(ctx, k.signer)
-	if err != nil {
-		return err
-	}
 	id, err := audit.NewID(p.Rand)
 	if err != nil {
 		return err
 	}
 	e := audit.Event{ID: id, Time: now, Action: "licence.publish-status", Organisation: uscc, Channel: "event",
-		Object: "status-list/" + name, Digest: unsigned.Digest(), Outcome: audit.Done}
+		Object: "status-list/" + name, Digest: unsigned.Digest(), Outcome: audit.Begun}
+	if err := p.Audit.Record(ctx, e); err != nil {
+		return fmt.Errorf("recording a publication: %w", err)
+	}
+	compact, err := unsigned.Sign(ctx, k.signer)
+	if err != nil {
+		return err
+	}
+	e.ID, e.Outcome = e.ID+"-end", audit.Done
 	next := Published{Token: compact, IssuedAt: now, Content: content, Revision: before.Revision + 1}
 	if err := p.Lists.PublishStatusList(ctx, name, next, e); !errors.Is(err, ErrChanged) {
 		return err
