@@ -12,6 +12,10 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/yinxin/yinxin/shared/access"
+	"github.com/yinxin/yinxin/shared/key"
+	"github.com/yinxin/yinxin/shared/layout"
 )
 
 // Env is the environment of a function: its accessors make the adapters that its constructor asks for. A variable is
@@ -23,7 +27,9 @@ type Env struct {
 	now     func() time.Time
 	missing []string
 	faults  []error
-	db      *DB
+
+	db       *DB
+	identity []byte // once it was read
 }
 
 // LoadEnv begins with the variables of this process. It reads none.
@@ -84,52 +90,261 @@ func (e *Env) config(service string) sdk.Config {
 	return c
 }
 
-// tables is the store; the function may then use what the caller sets in the tables it returns.
-func (e *Env) tables() *DB {
+// open is the store without a table and without the key of the HMACs.
+func (e *Env) open() *DB {
 	if e.db != nil {
 		return e.db
 	}
-	db, err := Open(Options{Config: e.config("DYNAMODB"), Now: e.now, Rand: rand.Reader, Key: e.keyOfKeys()})
+	db, err := Open(Options{Config: e.config("DYNAMODB"), Now: e.now, Rand: rand.Reader, Key: make([]byte, 32)})
 	if err != nil {
 		e.fault("opening the tables", err)
 		db = &DB{Now: e.now}
 	}
+	db.key = nil
 	e.db = db
 	return db
 }
 
 func (e *Env) sso() *DB {
-	d := e.tables()
+	d := e.open()
 	d.tables.SSO = e.variable("SSO_TABLE")
 	return d
 }
 
 func (e *Env) registry() *DB {
-	d := e.tables()
+	d := e.open()
 	d.tables.Registry = e.variable("REGISTRY_TABLE")
 	return d
 }
 
 func (e *Env) seals() *DB {
-	d := e.tables()
+	d := e.open()
 	d.tables.Seals = e.variable("SEALS_TABLE")
 	return d
 }
 
 func (e *Env) licences() *DB {
-	d := e.tables()
+	d := e.open()
 	d.tables.Licences = e.variable("LICENCES_TABLE")
 	return d
 }
 
 func (e *Env) log() *DB {
-	d := e.tables()
+	d := e.open()
 	d.tables.Log = e.variable("LOG_TABLE")
 	return d
 }
 
-// keyOfKeys is the key of the HMACs that stand in keys for people.
-func (e *Env) keyOfKeys() []byte { return e.secret("identity-hmac") }
+// The secrets of a deployment. [Env.Found] makes them.
+const (
+	identitySecret = "identity-hmac" // key of the HMACs that stand in keys for people
+	pairwiseSecret = "pairwise"      // key of the pairwise subjects
+)
 
-// secret reads a secret of the deployment.
-func (e *Env) secret(string) []byte { return nil }
+// hiding is the store for adapters in whose keys HMACs stand for people.
+func (e *Env) hiding(d *DB) *DB {
+	hiding := *d
+	hiding.key = e.identityKey()
+	return &hiding
+}
+
+func (e *Env) identityKey() []byte {
+	if e.identity == nil {
+		e.identity = e.secret(identitySecret)
+	}
+	return e.identity
+}
+
+// PairwiseKey is the key of the pairwise subjects.
+func (e *Env) PairwiseKey() []byte { return e.secret(pairwiseSecret) }
+
+func (e *Env) secret(name string) []byte {
+	s := e.secrets()
+	if e.Err() != nil {
+		return nil // the cold start ends with what is known already
+	}
+	secret, err := s.Secret(e.ctx, name)
+	e.fault("reading the environment", err)
+	return secret
+}
+
+func (e *Env) secrets() *Secrets {
+	return OpenSecrets(e.registry(), e.config("KMS"), e.variable("SECRET_KEY"))
+}
+
+// Found makes what a deployment has one of: its secrets, which nobody sees, and the first token key. What is there
+// already stays. It belongs to the function that an operator invokes first.
+func (e *Env) Found() {
+	secrets, keys := e.secrets(), e.keys(e.sso(), e.custody(key.Token, "TOKEN_KEYS"))
+	if e.Err() != nil {
+		return
+	}
+	for _, name := range []string{identitySecret, pairwiseSecret} {
+		e.fault("founding", secrets.MakeSecret(e.ctx, name))
+	}
+	_, err := keys.MakeKey(e.ctx, key.Token, "", key.ES256)
+	e.fault("founding", err)
+}
+
+// Grants keeps grants with their codes and refresh families.
+func (e *Env) Grants() Grants { return Grants{e.sso()} }
+
+// Sessions keeps the sessions of browsers.
+func (e *Env) Sessions() Sessions { return Sessions{e.sso()} }
+
+// Consents keeps what people let clients have.
+func (e *Env) Consents() Consents { return Consents{e.hiding(e.sso())} }
+
+// Replays remembers what may be used once.
+func (e *Env) Replays() Replays { return Replays{e.sso()} }
+
+// Credentials keeps what people sign on with.
+func (e *Env) Credentials() Credentials { return Credentials{e.hiding(e.sso())} }
+
+// Counters counts attempts to sign on.
+func (e *Env) Counters() Counters { return Counters{e.sso()} }
+
+// Devices remembers in which browsers people have signed on.
+func (e *Env) Devices() Devices { return Devices{e.hiding(e.sso())} }
+
+// Clients keeps the client applications.
+func (e *Env) Clients() Clients { return Clients{e.registry()} }
+
+// Claims tells what the registry knows of people and what things are called.
+func (e *Env) Claims() Claims { return Claims{e.hiding(e.registry())} }
+
+// Persons keeps people.
+func (e *Env) Persons() Persons { return Persons{e.hiding(e.registry())} }
+
+// Organisations keeps agencies and enterprises.
+func (e *Env) Organisations() Organisations { return Organisations{e.registry()} }
+
+// Mandates keeps who may act for whom.
+func (e *Env) Mandates() Mandates { return Mandates{e.hiding(e.registry())} }
+
+// SealDirectory shows the organisations of the registry and their duties.
+func (e *Env) SealDirectory() SealDirectory { return SealDirectory{e.registry()} }
+
+// LicenceDirectory shows the people and organisations of the registry.
+func (e *Env) LicenceDirectory() LicenceDirectory { return LicenceDirectory{e.hiding(e.registry())} }
+
+// Seals keeps the records of seals.
+func (e *Env) Seals() Seals { return Seals{e.seals()} }
+
+// SealCodes keeps which seal claimed which code.
+func (e *Env) SealCodes() SealCodes { return SealCodes{e.seals()} }
+
+// SealStatus shows verifiers the register of seals.
+func (e *Env) SealStatus() SealStatus { return SealStatus{e.seals()} }
+
+// Orders keeps the uses of seals.
+func (e *Env) Orders() Orders { return Orders{e.seals()} }
+
+// Licences keeps the records of licences and the identifiers bound to them.
+func (e *Env) Licences() Licences { return Licences{e.hiding(e.licences())} }
+
+// LicenceTypes keeps licence types.
+func (e *Env) LicenceTypes() LicenceTypes { return LicenceTypes{e.licences()} }
+
+// LicenceRegister shows verifiers the register of licences.
+func (e *Env) LicenceRegister() LicenceRegister { return LicenceRegister{e.licences()} }
+
+// StatusLists keeps the published status lists.
+func (e *Env) StatusLists() StatusLists { return StatusLists{e.licences()} }
+
+// Tickets gives places in status lists.
+func (e *Env) Tickets() Tickets { return Tickets{e.licences()} }
+
+// ShowCodes keeps the codes that holders show.
+func (e *Env) ShowCodes() ShowCodes { return ShowCodes{e.licences()} }
+
+// Events keeps the audit events.
+func (e *Env) Events() Events { return Events{e.hiding(e.log())} }
+
+// TokenKeys publishes the public halves of the token keys.
+func (e *Env) TokenKeys() *TokenKeys { return OpenTokenKeys(e.sso(), 0) }
+
+// Guard checks access tokens and their live grants.
+func (e *Env) Guard() access.Guard {
+	return access.Guard{Issuer: e.Issuer(), Keys: e.TokenKeys(), Grants: e.Grants(), Now: e.now}
+}
+
+// TokenSigners opens the token key.
+func (e *Env) TokenSigners() *Keys { return e.keys(e.sso(), e.custody(key.Token, "TOKEN_KEYS")) }
+
+// SealKeys opens the keys of seals.
+func (e *Env) SealKeys() *Keys {
+	return e.keys(e.seals(), e.custody(key.Seal, "SEAL_KEYS"), e.custody(key.SealCompat, "SEAL_KEYS"))
+}
+
+// NewSealKeys makes the keys of seals. Its function cannot open them again.
+func (e *Env) NewSealKeys() *Keys {
+	return e.keys(e.seals(), e.custody(key.Seal, "SEAL_KEYS"), e.custody(key.SealCompat, "SEAL_KEYS"))
+}
+
+// MakerKeys opens the keys of makers of seals.
+func (e *Env) MakerKeys() *Keys { return e.keys(e.seals(), e.custody(key.SealMaker, "MAKER_KEYS")) }
+
+// LicenceKeys opens the keys with which agencies issue licences.
+func (e *Env) LicenceKeys() *Keys {
+	return e.keys(e.licences(), e.custody(key.LicenceIssuer, "ISSUER_KEYS"))
+}
+
+// StatusListKeys opens the keys with which agencies sign status lists.
+func (e *Env) StatusListKeys() *Keys {
+	return e.keys(e.licences(), e.custody(key.StatusList, "STATUS_KEYS"))
+}
+
+// kept is how the keys of a purpose are kept.
+type kept struct {
+	purpose key.Purpose
+	custody Custody
+}
+
+func (e *Env) custody(purpose key.Purpose, name string) kept {
+	text := e.variable(name)
+	if text == "" {
+		return kept{purpose: purpose}
+	}
+	c, err := ParseCustody(text)
+	e.fault("reading "+name, err)
+	return kept{purpose, c}
+}
+
+func (e *Env) keys(db *DB, list ...kept) *Keys {
+	custody := map[key.Purpose]Custody{}
+	for _, k := range list {
+		custody[k.purpose] = k.custody
+	}
+	if e.Err() != nil {
+		return nil // the cold start ends with what is known already
+	}
+	k, err := OpenKeys(KeysOptions{DB: db, Config: e.config("KMS"), Custody: custody})
+	e.fault("opening the keys", err)
+	return k
+}
+
+// Artefacts keeps the faces of licences.
+func (e *Env) Artefacts() Artefacts {
+	bucket, kmsKey := e.variable("ARTEFACTS_BUCKET"), e.variable("BUCKET_KEY")
+	if e.Err() != nil {
+		return Artefacts{}
+	}
+	b, err := OpenBlobs(BlobsOptions{
+		Config: e.config("S3"), Rand: rand.Reader, Bucket: bucket, Prefix: "faces/", KMSKey: kmsKey,
+	})
+	e.fault("opening the artefacts", err)
+	return Artefacts{b}
+}
+
+// FaceStamper has faces stamped by seal-stamp.
+func (e *Env) FaceStamper() FaceStamper {
+	return FaceStamper{Function: e.variable("STAMP_FUNCTION"), Config: e.config("LAMBDA"), Now: e.now}
+}
+
+// Fonts are the embedded fonts.
+func (e *Env) Fonts() *layout.Fonts {
+	f, err := layout.Embedded()
+	e.fault("reading the embedded fonts", err)
+	return f
+}

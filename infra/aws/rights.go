@@ -5,7 +5,7 @@ package aws
 type OtherRight struct {
 	Need     string
 	Resource string   // by its name in template.yaml: "SsoTable", "TokenKey", "Artefacts/faces/*"
-	Bound    string   // leading keys "key#token#*", encryption context "purpose=token", tag "tag purpose=token"; "" for none
+	Bound    string   // leading keys "key#token#*", encryption context "purpose=token", tag "tag purpose=token", "prefix faces/*"; "" for none
 	Actions  []string // "kms:Decrypt"
 }
 
@@ -19,7 +19,7 @@ func OtherRights() []OtherRight {
 	const kmsKeys = "!Sub arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"
 	return []OtherRight{
 		// The public halves of the token keys: the item without its ciphertexts.
-		{"access.Keys", "SsoTable", "key#token#*", get},
+		{"access.Keys", "SsoTable", "key#token#* of pk sk body revision", get},
 		{"Env.TokenSigners", "SsoTable", "key#token#*", get},
 		{"Env.TokenSigners", "TokenKey", "purpose=token", decrypt},
 		{"Env.SealKeys", "SealsTable", "key#seal#*", get},
