@@ -116,14 +116,15 @@ func (k *Keys) given(ctx context.Context, n ringName, c Custody) (keyRing, error
 
 const deletionDays = 7 // the shortest that KMS allows
 
-// discard lets a KMS key go that no item names. A wrapped key is gone by itself.
+// discard lets a KMS key go that no item names; another call may have done so. A wrapped key is gone by itself.
 func (k *Keys) discard(ctx context.Context, entry ringKey) error {
 	if entry.KMSKey == "" {
 		return nil
 	}
 	_, err := k.kms.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &entry.KMSKey, PendingWindowInDays: sdk.Int32(deletionDays)})
-	if err != nil {
-		return fmt.Errorf("discarding a KMS key: %w", err)
+	var gone *types.KMSInvalidStateException // it waits for its deletion already
+	if err != nil && !errors.As(err, &gone) {
+		return fmt.Errorf("letting a KMS key go: %w", err)
 	}
 	return nil
 }

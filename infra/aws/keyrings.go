@@ -48,9 +48,10 @@ type ringKey struct {
 	Algorithm key.Algorithm `json:"algorithm"`
 	PublicKey []byte        `json:"publicKey"`        // SubjectPublicKeyInfo, DER
 	KMSKey    string        `json:"kmsKey,omitempty"` // ARN of the KMS key that signs; "" for a key that is wrapped
-	Sign      time.Time     `json:"sign,omitzero"`    // it signs from here on; zero: from the beginning
-	Until     time.Time     `json:"until,omitzero"`   // it signs no more; zero: open
-	Gone      time.Time     `json:"gone,omitzero"`    // its signatures are accepted no more; zero: open
+	Made      time.Time     `json:"made,omitzero"`
+	Sign      time.Time     `json:"sign,omitzero"`  // it signs from here on; zero: from the beginning
+	Until     time.Time     `json:"until,omitzero"` // it signs no more; zero: open
+	Gone      time.Time     `json:"gone,omitzero"`  // its signatures are accepted no more; zero: open
 
 	sealed []byte           // ciphertext of PKCS #8; nil for a key that KMS keeps, and where it was not read
 	public crypto.PublicKey // of PublicKey

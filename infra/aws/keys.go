@@ -284,19 +284,19 @@ func (k *Keys) first(ctx context.Context, h *heldRing, name ringName, c Custody,
 }
 
 // generate makes a key in the custody of its purpose. private is nil where it did not come into this process.
-func (k *Keys) generate(ctx context.Context, name ringName, c Custody, alg key.Algorithm) (ringKey, crypto.Signer, error) {
+func (k *Keys) generate(ctx context.Context, name ringName, c Custody, alg key.Algorithm) (made ringKey, private crypto.Signer, err error) {
 	switch c.Kind {
 	case Wrapped:
-		return k.makeWrapped(ctx, name, c, alg)
+		made, private, err = k.makeWrapped(ctx, name, c, alg)
 	case Blind:
-		made, err := k.makeBlind(ctx, name, c, alg)
-		return made, nil, err
+		made, err = k.makeBlind(ctx, name, c, alg)
 	case Resident:
-		made, err := k.makeResident(ctx, name, alg)
-		return made, nil, err
+		made, err = k.makeResident(ctx, name, alg)
 	default:
-		return ringKey{}, nil, fmt.Errorf("custody %q makes no keys", c.Kind)
+		err = fmt.Errorf("custody %q makes no keys", c.Kind)
 	}
+	made.Made = k.db.Now().UTC()
+	return made, private, err
 }
 
 // signer is the key of an entry. A key stays where it was made: the entry says, not the custody of today.

@@ -1,0 +1,307 @@
+package aws
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/yinxin/yinxin/shared/jose"
+	"github.com/yinxin/yinxin/shared/key"
+)
+
+var daily = Rotation{Every: 24 * time.Hour, Ahead: time.Hour, Accept: 20 * time.Minute}
+
+// verifier is somebody elsewhere who keeps the published keys for five minutes, whatever happens.
+type verifier struct {
+	set    jose.Set
+	loaded time.Time
+}
+
+func (v *verifier) knows(t *testing.T, h *keyHouse, published *TokenKeys, id string) bool {
+	t.Helper()
+	if h.now().Sub(v.loaded) >= 5*time.Minute {
+		set, err := published.TokenKeys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.set, v.loaded = set, h.now()
+	}
+	_, ok := v.set.Find(id)
+	return ok
+}
+
+// TestOverDaysNoVerifierMeetsAnUnknownKey lets days pass in steps: functions with clocks apart sign, the rotator comes when
+// it comes, tokens live ten minutes, and verifiers cache.
+func TestOverDaysNoVerifierMeetsAnUnknownKey(t *testing.T) {
+	h := newKeyHouse(t, "")
+	rotator := h.keys(t, "ADMIN", h.db(t, nil), h.blind())
+	mustMake(t, rotator, key.Token, "", key.ES256)
+	var signers []*Keys
+	for _, apart := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
+		db := h.db(t, nil)
+		db.Now = func() time.Time { return h.now().Add(apart) }
+		signers = append(signers, h.keys(t, "ADMIN", db, h.blind()))
+	}
+	published := OpenTokenKeys(h.db(t, nil), time.Minute)
+	type token struct {
+		id  string
+		end time.Time
+	}
+	var tokens []token
+	var v verifier
+	used := map[string]bool{}
+	for step := range 10 * 24 * 12 { // five minutes each
+		h.pass(5 * time.Minute)
+		if step%7 == 0 {
+			if err := rotator.RotateKey(t.Context(), key.Token, "", daily); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, k := range signers {
+			s, err := k.OpenKey(t.Context(), key.Token, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !used[s.KeyID()] {
+				used[s.KeyID()] = true
+				mustSign(t, k, key.Token, "")
+			}
+			tokens = append(tokens, token{s.KeyID(), h.now().Add(10 * time.Minute)})
+		}
+		alive := tokens[:0]
+		for _, k := range tokens {
+			if h.now().After(k.end) {
+				continue
+			}
+			if alive = append(alive, k); !v.knows(t, h, published, k.id) {
+				t.Fatalf("step %d: the key of a token is not published", step)
+			}
+		}
+		tokens = alive
+	}
+	if len(used) != 10 && len(used) != 11 {
+		t.Errorf("in ten days %d keys signed", len(used))
+	}
+	ring, err := rotator.db.readRing(t.Context(), ringName{purpose: key.Token})
+	if err != nil || len(ring.Keys) > 3 {
+		t.Errorf("the ring holds %d keys: %v", len(ring.Keys), err)
+	}
+}
+
+func TestAKeyThatRetiresSignsNoMoreAndThenIsRemoved(t *testing.T) {
+	h := newKeyHouse(t, "")
+	for name, c := range map[string]Custody{"blind": h.blind(), "resident": resident} {
+		h.freshItems(t)
+		k := h.keys(t, "ADMIN", h.db(t, nil), c)
+		published := OpenTokenKeys(k.db, time.Second)
+		first := mustMake(t, k, key.Token, "", key.EdDSA).KeyID()
+		look := func() (signing, all string) {
+			t.Helper()
+			s, err := k.OpenKey(t.Context(), key.Token, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := published.TokenKeys(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range set.Keys {
+				all += map[bool]string{true: "1", false: "2"}[p.KeyID == first]
+			}
+			return map[bool]string{true: "1", false: "2"}[s.KeyID() == first], all
+		}
+		for _, c := range []struct {
+			pass           time.Duration
+			signing, known string
+		}{
+			{0, "1", "1"}, {23*time.Hour - time.Minute, "1", "1"}, {time.Minute, "1", "12"}, {59 * time.Minute, "1", "12"},
+			{time.Minute, "2", "21"}, {19 * time.Minute, "2", "21"}, {time.Minute, "2", "2"},
+		} {
+			h.pass(c.pass)
+			for range 2 { // the second finds nothing to do
+				if err := k.RotateKey(t.Context(), key.Token, "", daily); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if signing, known := look(); signing != c.signing || known != c.known {
+				t.Errorf("%s, %v later: %s signs and %s are known, want %s and %s", name, c.pass, signing, known, c.signing, c.known)
+			}
+		}
+	}
+	if got := h.Count("ScheduleKeyDeletion"); got != 1 {
+		t.Errorf("%d KMS keys were let go, want the resident key that was removed", got)
+	}
+}
+
+func TestOfManyRotatorsOneMakesTheNextKey(t *testing.T) {
+	h := newKeyHouse(t, "")
+	for name, c := range custodies(h) {
+		h.freshItems(t)
+		mustMake(t, h.keys(t, "ADMIN", h.db(t, nil), c), key.Token, "", key.ES256)
+		h.pass(23 * time.Hour)
+		created, deleted := h.Count("CreateKey"), h.Count("ScheduleKeyDeletion")
+		const rotators = 50
+		errs := make([]error, rotators)
+		var wg sync.WaitGroup
+		for i := range rotators {
+			k := h.keys(t, "ADMIN", h.db(t, nil), c)
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				errs[i] = k.RotateKey(t.Context(), key.Token, "", daily)
+			}()
+		}
+		wg.Wait()
+		won := 0
+		for _, err := range errs {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, errRingChanged) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		ring, err := h.db(t, nil).readRing(t.Context(), ringName{purpose: key.Token})
+		if err != nil || len(ring.Keys) != 2 || won == 0 {
+			t.Errorf("%s: %d keys after %d rotators won: %v", name, len(ring.Keys), won, err)
+		}
+		if created, deleted := h.Count("CreateKey")-created, h.Count("ScheduleKeyDeletion")-deleted; created > 0 && deleted != created-1 {
+			t.Errorf("%s: of %d KMS keys %d were let go, want all but one", name, created, deleted)
+		}
+		h.pass(time.Hour)
+		mustSign(t, h.keys(t, "ADMIN", h.db(t, nil), c), key.Token, "")
+	}
+}
+
+func TestAKilledKeyIsGoneEverywhereAfterTheReload(t *testing.T) {
+	h := newKeyHouse(t, "")
+	for name, c := range custodies(h) {
+		t.Run(name, func(t *testing.T) {
+			h.freshItems(t)
+			operator, other := h.keys(t, "ADMIN", h.db(t, nil), c), h.keys(t, "ADMIN", h.db(t, nil), c)
+			published := OpenTokenKeys(h.db(t, nil), time.Minute)
+			current := func() string {
+				t.Helper()
+				s, err := other.OpenKey(t.Context(), key.Token, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := key.Sign(t.Context(), s, []byte("印")); err != nil {
+					t.Fatal(err)
+				}
+				set, err := published.TokenKeys(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, ok := set.Find(s.KeyID()); !ok {
+					t.Errorf("the key that signs is not published")
+				}
+				return s.KeyID()
+			}
+			kill := func(id string) {
+				t.Helper()
+				if err := operator.KillKey(t.Context(), key.Token, "", id); err != nil {
+					t.Fatal(err)
+				}
+				h.pass(time.Minute)
+				if now := current(); now == id {
+					t.Error("the key still signs")
+				}
+				if set, err := published.TokenKeys(t.Context()); err != nil {
+					t.Error(err)
+				} else if _, ok := set.Find(id); ok {
+					t.Error("the key is still accepted")
+				}
+			}
+			mustMake(t, operator, key.Token, "", key.ES256)
+			first := current()
+			kill(first) // nothing follows yet: a new one is made
+			if err := operator.KillKey(t.Context(), key.Token, "", first); !errors.Is(err, key.ErrUnknown) {
+				t.Errorf("the second time: %v, want ErrUnknown", err)
+			}
+			h.pass(23 * time.Hour)
+			if err := operator.RotateKey(t.Context(), key.Token, "", daily); err != nil {
+				t.Fatal(err)
+			}
+			second := current()
+			kill(second) // the next one follows at once
+			third := current()
+			h.pass(24 * time.Hour)
+			if err := operator.RotateKey(t.Context(), key.Token, "", daily); err != nil {
+				t.Fatal(err)
+			}
+			ring, err := operator.db.readRing(t.Context(), ringName{purpose: key.Token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := ring.next(h.now()); n < 0 {
+				t.Fatal("there is no next key")
+			} else if err := operator.KillKey(t.Context(), key.Token, "", ring.Keys[n].ID); err != nil { // one that waits
+				t.Fatal(err)
+			}
+			h.pass(2 * time.Hour)
+			if now := current(); now != third {
+				t.Error("the key whose successor was killed does not go on")
+			}
+			if err := operator.RotateKey(t.Context(), key.Token, "", daily); err != nil {
+				t.Fatal(err)
+			}
+			h.pass(2 * time.Hour)
+			if now := current(); now == third {
+				t.Error("after the kill of the next key no other followed")
+			}
+		})
+	}
+}
+
+// TestALostAnswerOfTheRotationKeepsTheNewKey loses the answer to the write of the ring.
+func TestALostAnswerOfTheRotationKeepsTheNewKey(t *testing.T) {
+	h := newKeyHouse(t, "")
+	mustMake(t, h.keys(t, "ADMIN", h.db(t, nil), resident), key.Token, "", key.ES256)
+	h.pass(23 * time.Hour)
+	lost := false
+	db := h.db(t, func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			answer, err := next.RoundTrip(r)
+			if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "PutItem") && !lost && err == nil {
+				lost = true
+				_ = answer.Body.Close() // it is lost
+				return nil, io.ErrUnexpectedEOF
+			}
+			return answer, err
+		})
+	})
+	if err := h.keys(t, "ADMIN", db, resident).RotateKey(t.Context(), key.Token, "", daily); err != nil || !lost {
+		t.Fatal(err)
+	}
+	if got := h.Count("ScheduleKeyDeletion"); got != 0 {
+		t.Errorf("%d KMS keys were let go", got)
+	}
+	h.pass(time.Hour)
+	mustSign(t, h.keys(t, "ADMIN", h.db(t, nil), resident), key.Token, "")
+}
+
+func TestARotationThatWouldSurpriseSomebodyIsRefused(t *testing.T) {
+	h := newKeyHouse(t, "")
+	k := h.keys(t, "ADMIN", h.db(t, nil), h.blind())
+	if err := k.RotateKey(t.Context(), key.Token, "", daily); !errors.Is(err, key.ErrUnknown) {
+		t.Errorf("no key yet: %v, want ErrUnknown", err)
+	}
+	mustMake(t, k, key.Token, "", key.ES256)
+	for name, r := range map[string]Rotation{
+		"nothing":          {},
+		"published late":   {Every: 24 * time.Hour, Ahead: time.Minute, Accept: time.Hour},
+		"always in change": {Every: time.Hour, Ahead: time.Hour, Accept: time.Hour},
+		"forgotten early":  {Every: 24 * time.Hour, Ahead: time.Hour},
+	} {
+		if err := k.RotateKey(t.Context(), key.Token, "", r); err == nil {
+			t.Errorf("%s: the rotation was done", name)
+		}
+	}
+	if err := h.keys(t, "ADMIN", h.db(t, nil), Custody{Given, h.wrapper}).RotateKey(t.Context(), key.Receipt, "", daily); err == nil {
+		t.Error("a given key was rotated")
+	}
+}
