@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/cert"
 	"github.com/yinxin/yinxin/shared/key"
@@ -557,7 +558,7 @@ func TestTheSameKeyHasOneEffect(t *testing.T) {
 		t.Error("another key gave the same draft")
 	}
 	changed := strings.Replace(serviceDraft(), "FW99", "FW98", 1)
-	if got := decode(t, b.send(t, "/licences", "sun", "licence.issue", "k1", changed), 422); got.Code != licence.ErrKeyReused.Code {
+	if got := decode(t, b.send(t, "/licences", "sun", "licence.issue", "k1", changed), 422); got.Code != access.ErrKeyReused.Code {
 		t.Errorf("another request under the key: %s", got.Code)
 	}
 	issue := func(k string) *httptest.ResponseRecorder {
@@ -570,7 +571,7 @@ func TestTheSameKeyHasOneEffect(t *testing.T) {
 	if got := decode(t, issue("i2"), 409); got.Code != licence.ErrState.Code {
 		t.Errorf("issued again under another key: %s", got.Code)
 	}
-	if got := decode(t, b.send(t, "/licences", "sun", "licence.issue", "with space", serviceDraft()), 400); got.Code != licence.ErrKeyMalformed.Code {
+	if got := decode(t, b.send(t, "/licences", "sun", "licence.issue", "with space", serviceDraft()), 400); got.Code != access.ErrKeyMalformed.Code {
 		t.Errorf("a malformed key: %s", got.Code)
 	}
 	begun := 0

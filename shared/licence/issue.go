@@ -146,7 +146,7 @@ func (i issuing) draft(w http.ResponseWriter, r *http.Request, c access.Caller) 
 	if err := in.Purpose.Check(); err != nil {
 		return err
 	}
-	key, err := idempotencyKey(r, c)
+	key, err := access.IdempotencyKey(r, c)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (i issuing) again(ctx context.Context, l Licence) (Licence, error) {
 		return Licence{}, fmt.Errorf("reading the licence of an Idempotency-Key: %w", err)
 	}
 	if first.Request != l.Request {
-		return Licence{}, ErrKeyReused
+		return Licence{}, access.ErrKeyReused
 	}
 	return first, nil
 }
@@ -326,14 +326,14 @@ func (i issuing) verb(w http.ResponseWriter, r *http.Request, c access.Caller) e
 	if !known || row.Verb == VerbDraft {
 		return ErrVerbUnknown
 	}
-	in, _, err := problem.ReadJSON[verbCommand](w, r)
+	in, body, err := problem.ReadJSON[verbCommand](w, r)
 	if err != nil {
 		return err
 	}
 	if err := in.Purpose.Check(); err != nil {
 		return err
 	}
-	key, err := idempotencyKey(r, c)
+	key, err := access.IdempotencyKey(r, c)
 	if err != nil {
 		return err
 	}
@@ -348,15 +348,21 @@ func (i issuing) verb(w http.ResponseWriter, r *http.Request, c access.Caller) e
 	at := i.Now().UTC()
 	e := trace(c, l, "licence."+string(row.Verb), in.Organisation, in.Purpose, at, eventID)
 	t, err := i.allow(ctx, row, l, c, in)
-	done := key != "" && l.doneUnder(row, key)
-	if err != nil && !(done && errors.Is(err, ErrState)) {
+	change := Change{At: at, Person: c.Person, Organisation: in.Organisation, Client: c.Client, Reason: in.Reason,
+		LegalBasis: in.Purpose.LegalBasis}
+	if key != "" {
+		change.Key, change.Request = key, digest(string(row.Verb), string(body))
+	}
+	done, reused := l.doneUnder(row, change)
+	if err != nil && !((done || reused) && errors.Is(err, ErrState)) {
 		return audit.Refuse(ctx, i.Audit, e, err)
+	}
+	if reused {
+		return access.ErrKeyReused
 	}
 	if done {
 		return problem.WriteJSON(w, http.StatusOK, show(l, t))
 	}
-	change := Change{At: at, Person: c.Person, Organisation: in.Organisation, Client: c.Client, Reason: in.Reason,
-		LegalBasis: in.Purpose.LegalBasis, Key: key}
 	if row.Verb == VerbIssue {
 		l, err = i.issue(ctx, l, t, change, e, in.Purpose)
 	} else {
@@ -395,10 +401,23 @@ func (i issuing) allow(ctx context.Context, row Transition, l Licence, c access.
 	return t, row.allow(l)
 }
 
-// doneUnder tells whether the last change of l was this row, finished, under the same Idempotency-Key.
-func (l Licence) doneUnder(row Transition, key string) bool {
-	last := l.History[len(l.History)-1]
-	return last.Verb == row.Verb && last.Key == key && last.State == row.To
+// doneUnder tells whether the row was done to l before under the Idempotency-Key of c, whatever was done since: a repeated
+// request that arrives late must not suspend again what was resumed meanwhile. reused tells that the key stands for
+// another request.
+func (l Licence) doneUnder(row Transition, c Change) (done, reused bool) {
+	if c.Key == "" {
+		return false, false
+	}
+	for _, earlier := range l.History {
+		if earlier.Key != c.Key {
+			continue
+		}
+		if earlier.Request != c.Request && earlier.Verb != VerbDraft { // a draft has a record of its own to compare
+			return false, true
+		}
+		done = done || earlier.Verb == row.Verb && earlier.State == row.To
+	}
+	return done, false
 }
 
 // issue takes a draft, or a licence that an earlier call left half issued, to active:

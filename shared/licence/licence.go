@@ -83,7 +83,8 @@ type Change struct {
 	Client       string    `json:"client"`
 	Reason       string    `json:"reason,omitempty"`
 	LegalBasis   string    `json:"legalBasis,omitempty"`
-	Key          string    `json:"key,omitempty"` // digest of the Idempotency-Key
+	Key          string    `json:"key,omitempty"`     // digest of the Idempotency-Key
+	Request      string    `json:"request,omitempty"` // digest of the request under it
 }
 
 // Licence is the record of one licence.

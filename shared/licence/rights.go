@@ -2,8 +2,6 @@ package licence
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,15 +15,13 @@ import (
 
 // The refusals of rights and of what every purposeful call must state.
 var (
-	ErrNoPerson     = problem.New(http.StatusForbidden, "person_needed", "A person must do this, not a client alone.")
-	ErrNotMandated  = problem.New(http.StatusForbidden, "not_mandated", "The person has no mandate for this.")
-	ErrNotIssuer    = problem.New(http.StatusForbidden, "not_issuer", "The organisation may not issue licences of this type, or this licence is not its own.")
-	ErrItemCode     = problem.New(http.StatusBadRequest, "item_code_missing", "The item code (事项编码) must be stated.")
-	ErrCaseNumber   = problem.New(http.StatusBadRequest, "case_number_missing", "The case number (办件编号) must be stated.")
-	ErrLicence      = problem.New(http.StatusNotFound, "licence_unknown", "There is no such licence.")
-	ErrTypeUnknown  = problem.New(http.StatusBadRequest, "licence_type_unknown", "There is no such licence type.")
-	ErrKeyReused    = problem.New(http.StatusUnprocessableEntity, "idempotency_key_reused", "The Idempotency-Key was used for another request.")
-	ErrKeyMalformed = problem.New(http.StatusBadRequest, "idempotency_key_malformed", "An Idempotency-Key has 1 to 128 visible ASCII characters.")
+	ErrNoPerson    = problem.New(http.StatusForbidden, "person_needed", "A person must do this, not a client alone.")
+	ErrNotMandated = problem.New(http.StatusForbidden, "not_mandated", "The person has no mandate for this.")
+	ErrNotIssuer   = problem.New(http.StatusForbidden, "not_issuer", "The organisation may not issue licences of this type, or this licence is not its own.")
+	ErrItemCode    = problem.New(http.StatusBadRequest, "item_code_missing", "The item code (事项编码) must be stated.")
+	ErrCaseNumber  = problem.New(http.StatusBadRequest, "case_number_missing", "The case number (办件编号) must be stated.")
+	ErrLicence     = problem.New(http.StatusNotFound, "licence_unknown", "There is no such licence.")
+	ErrTypeUnknown = problem.New(http.StatusBadRequest, "licence_type_unknown", "There is no such licence type.")
 )
 
 // mandated demands a person with a role for an organisation.
@@ -74,26 +70,8 @@ func trace(c access.Caller, l Licence, action, organisation string, why audit.Pu
 	}
 }
 
-// idempotencyKey returns the digest of the Idempotency-Key under which c asks for one thing, or "" where there is none.
-func idempotencyKey(r *http.Request, c access.Caller) (string, error) {
-	k := r.Header.Get("Idempotency-Key")
-	if k == "" {
-		return "", nil
-	}
-	if len(k) > 128 || strings.ContainsFunc(k, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", ErrKeyMalformed
-	}
-	return digest("idempotency", c.Client, c.Person, k), nil
-}
-
-// digest is SHA-256 over texts, hexadecimal. Texts of different lists never make the same bytes.
-func digest(texts ...string) string {
-	h := sha256.New()
-	for _, s := range texts {
-		fmt.Fprintf(h, "%d:%s", len(s), s)
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
+// digest is [access.Digest].
+func digest(texts ...string) string { return access.Digest(texts...) }
 
 // routes serves handlers under patterns, one for one.
 func routes(patterns []string, handlers ...http.Handler) http.Handler {

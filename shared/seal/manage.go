@@ -42,7 +42,8 @@ var ManageRoutes = []string{
 }
 
 // Manage serves the life of seals but for their making and use: requests, every verb of [Transitions] except make, the
-// record, the status at a time, and the picture.
+// record, the status at a time, and the picture. A request takes an Idempotency-Key: repeated under the same key it is
+// answered with the one seal that it made.
 //
 // The status is public: whoever holds a stamped document may ask for it. Record and picture ask for a token, of any
 // scope. In all of them the seal's code does as well as its identifier.
@@ -132,16 +133,23 @@ var (
 
 // request serves POST /seals.
 func (m manage) request(w http.ResponseWriter, r *http.Request, c access.Caller) error {
-	in, _, err := problem.ReadJSON[requestCommand](w, r)
+	in, body, err := problem.ReadJSON[requestCommand](w, r)
 	if err != nil {
 		return err
 	}
 	if err := in.Purpose.Check(); err != nil {
 		return err
 	}
+	key, err := access.IdempotencyKey(r, c)
+	if err != nil {
+		return err
+	}
 	s, err := m.draft(r.Context(), in)
 	if err != nil {
 		return err
+	}
+	if key != "" { // the identifier is the key's, so that creating the record keeps it
+		s.ID, s.Request = key[:32], access.Digest(string(body))
 	}
 	eventID, err := audit.NewID(m.Rand)
 	if err != nil {
@@ -153,11 +161,24 @@ func (m manage) request(w http.ResponseWriter, r *http.Request, c access.Caller)
 		return audit.Refuse(r.Context(), m.Audit, e, err)
 	}
 	s = t.apply(s, change(c, in.command, at))
-	if err := m.Records.CreateSeal(r.Context(), s, e); err != nil {
+	err = m.Records.CreateSeal(r.Context(), s, e)
+	if errors.Is(err, ErrExists) && key != "" {
+		s, err = m.again(r.Context(), s)
+	}
+	if err != nil {
 		return fmt.Errorf("storing a request: %w", err)
 	}
 	w.Header().Set("Location", "/seals/"+s.ID)
 	return problem.WriteJSON(w, http.StatusCreated, show(s))
+}
+
+// again returns the seal that the same request made before.
+func (m manage) again(ctx context.Context, s Seal) (Seal, error) {
+	first, err := m.Records.Seal(ctx, s.ID)
+	if err == nil && first.Request != s.Request {
+		err = access.ErrKeyReused
+	}
+	return first, err
 }
 
 // draft makes the seal that is asked for, before its first change.

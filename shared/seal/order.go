@@ -45,8 +45,9 @@ type Order struct {
 	Client   string        `json:"client"`
 	At       time.Time     `json:"at"` // the time written into the signature
 	State    OrderState    `json:"state"`
-	Result   string        `json:"result,omitempty"` // digest of the stamped document, "sha256:…"
-	Reason   string        `json:"reason,omitempty"` // code, where State is failed
+	Result   string        `json:"result,omitempty"`  // digest of the stamped document, "sha256:…"
+	Reason   string        `json:"reason,omitempty"`  // code, where State is failed
+	Request  string        `json:"request,omitempty"` // digest of the request, where it came under an Idempotency-Key
 	// Reference is what the caller calls this use, such as the order of a licence's face; it need not be unique.
 	Reference string `json:"reference,omitempty"`
 }

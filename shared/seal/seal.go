@@ -73,9 +73,10 @@ type Change struct {
 
 // Seal is the record of one seal.
 type Seal struct {
-	ID       string       `json:"id"`             // drawn at the request
-	Code     string       `json:"code,omitempty"` // 14 digits, from approval on: division ‖ serial
-	Revision int          `json:"revision"`       // 1 at the request, one more with every change
+	ID       string       `json:"id"`                // drawn at the request
+	Code     string       `json:"code,omitempty"`    // 14 digits, from approval on: division ‖ serial
+	Revision int          `json:"revision"`          // 1 at the request, one more with every change
+	Request  string       `json:"request,omitempty"` // digest of the request, where it came under an Idempotency-Key
 	Kind     Kind         `json:"kind"`
 	Name     string       `json:"name"`           // on the arc
 	Line     string       `json:"line,omitempty"` // under the star

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +59,9 @@ const MaxDocument = 8 << 20
 // place is the middle of the seal, see [Place]; organisation is the seal's owner where it is left out. The answer is the
 // stamped document under its media type, with the identifier of the order in the header Yinxin-Order.
 //
+// It takes an Idempotency-Key: of all requests under one key at most one stamps. Documents are not kept, so that a
+// repeated request gets no second copy of the first answer: it is refused with how the order under the key stands.
+//
 // A PDF gets a compatibility signature (PAdES B-B, P-256) with the picture of the seal, and says so beside the picture
 // and in the signature's reason: it is no electronic seal after GB/T 38540. An OFD gets an SES_Signature over every file
 // of the package.
@@ -88,6 +90,8 @@ type stampCommand struct {
 	Purpose      audit.Purpose `json:"purpose"`
 	Place        Place         `json:"place"`
 	reference    string
+	part         string // as it was read
+	key, request string // digests of the Idempotency-Key and of the request under it, or ""
 }
 
 func (s *Stamper) serve(w http.ResponseWriter, r *http.Request, c access.Caller) error {
@@ -99,6 +103,12 @@ func (s *Stamper) serve(w http.ResponseWriter, r *http.Request, c access.Caller)
 	record, err := find(ctx, s.ports.Records, s.ports.ByCode, r.PathValue("id"))
 	if err != nil {
 		return err
+	}
+	if in.key, err = access.IdempotencyKey(r, c); err != nil {
+		return err
+	}
+	if in.key != "" {
+		in.request = access.Digest(record.ID, in.part, sha256Name(document))
 	}
 	if in.Organisation == "" {
 		in.Organisation = record.Owner.USCC
@@ -150,11 +160,10 @@ func readStamp(w http.ResponseWriter, r *http.Request) (document []byte, in stam
 		case name == "document":
 			document = data
 		default:
-			d := json.NewDecoder(bytes.NewReader(data))
-			d.DisallowUnknownFields()
-			if err := d.Decode(&in); err != nil || d.More() {
+			if in, err = problem.DecodeJSON[stampCommand](data); err != nil {
 				return nil, in, problem.BadRequest.With("the part order is not the JSON object that is expected")
 			}
+			in.part = string(data)
 		}
 	}
 	if len(seen) < 2 {
@@ -231,6 +240,12 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 	if err != nil {
 		return nil, Order{}, err
 	}
+	if in.key != "" {
+		ids[1] = in.key[:32] // so that beginning the order keeps the key
+		if err := s.again(ctx, ids[1], in.request); !errors.Is(err, ErrUnknown) {
+			return nil, Order{}, err
+		}
+	}
 	at := s.ports.Now().UTC().Truncate(time.Second)
 	e := trace(c, record, row.Verb, in.Organisation, in.Purpose, at, ids[0])
 	e.Digest = sha256Name(document)
@@ -240,9 +255,12 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 	}
 	order := Order{ID: ids[1], Seal: record.ID, Code: record.Code, Format: p.format, Document: e.Digest, Signed: p.signed,
 		Place: in.Place, Purpose: in.Purpose, Person: c.Person, For: in.Organisation, Client: c.Client, At: at,
-		State: OrderBegun, Reference: in.reference}
+		State: OrderBegun, Reference: in.reference, Request: in.request}
 	e.Outcome = audit.Begun
 	if err := s.ports.Orders.BeginOrder(ctx, order, e); err != nil {
+		if errors.Is(err, ErrExists) && in.key != "" {
+			err = s.again(ctx, order.ID, in.request)
+		}
 		return nil, Order{}, fmt.Errorf("recording an order: %w", err)
 	}
 	ctx = context.WithoutCancel(ctx) // a client that hangs up does not leave the order open
@@ -257,6 +275,35 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 	}
 	order.State, order.Result = OrderDone, e.Digest
 	return stamped, order, nil
+}
+
+// The refusals of a request that is repeated under its Idempotency-Key.
+var (
+	ErrOrderOpen = problem.New(http.StatusConflict, "order_open",
+		"An order under this Idempotency-Key was begun and has not ended.")
+	ErrOrderDone = problem.New(http.StatusConflict, "order_done",
+		"The order under this Idempotency-Key was done; the stamped document is not kept.")
+	ErrOrderFailed = problem.New(http.StatusConflict, "order_failed",
+		"The order under this Idempotency-Key failed; nothing was handed out.")
+)
+
+// again refuses a request under the key of an earlier one. It returns [ErrUnknown] where there is none.
+func (s *Stamper) again(ctx context.Context, id, request string) error {
+	first, err := s.ports.Orders.Order(ctx, id)
+	if err != nil {
+		return fmt.Errorf("reading the order of an Idempotency-Key: %w", err)
+	}
+	if first.Request != request {
+		return access.ErrKeyReused
+	}
+	switch first.State {
+	case OrderDone:
+		return ErrOrderDone.With("order " + first.ID + ", " + first.Result)
+	case OrderFailed:
+		return ErrOrderFailed.With("order " + first.ID + ", " + first.Reason)
+	default:
+		return ErrOrderOpen.With("order " + first.ID)
+	}
 }
 
 // prepare runs everything that can be refused.

@@ -26,7 +26,7 @@ func event(id, object string, outcome audit.Outcome) audit.Event {
 }
 
 func requested(id, owner string) seal.Seal {
-	return seal.Seal{ID: id, Revision: 1, Kind: seal.Statutory, Name: "示例省财政厅",
+	return seal.Seal{ID: id, Revision: 1, Request: "0a1b", Kind: seal.Statutory, Name: "示例省财政厅",
 		Owner: seal.Organisation{USCC: owner, Name: "示例省财政厅", Division: "990000"}, Years: 1,
 		History: []seal.Change{{Verb: seal.VerbRequest, State: seal.Requested, At: at, Person: "p1"}}}
 }
@@ -168,7 +168,7 @@ func Orders(t *testing.T, open func(t *testing.T) (seal.Orders, audit.Reader)) {
 	ctx := context.Background()
 	order := seal.Order{ID: "u1", Seal: "s1", Code: "99000000000001", Format: "ofd", Document: "sha256:00", Signed: "sm3:11",
 		Place: seal.Place{Page: 1, X: 100, Y: 200}, Purpose: audit.Purpose{Text: "示例"}, Person: "p", For: "o", Client: "c",
-		At: at, State: seal.OrderBegun}
+		At: at, State: seal.OrderBegun, Request: "0a1b"}
 	t.Run("an order is begun once", func(t *testing.T) {
 		orders, events := open(t)
 		oneWinner(t, race(func(n int) error {
