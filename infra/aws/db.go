@@ -154,8 +154,12 @@ func (a at) key() item { return item{"pk": text(a.pk), "sk": text(a.sk)} }
 // fits tells whether DynamoDB could have such a key: at most 2048 and 1024 bytes, and none empty.
 func (a at) fits() bool { return a.pk != "" && a.sk != "" && len(a.pk) <= 2048 && len(a.sk) <= 1024 }
 
-// hidden is what stands in a key for something that names a person.
+// hidden is what stands in a key for something that names a person. A store without the key of these HMACs, which some
+// functions have, cannot name anybody.
 func (d *DB) hidden(kind, value string) string {
+	if len(d.key) == 0 {
+		panic("the store has no key to hide a person with")
+	}
 	mac := hmac.New(sha256.New, d.key)
 	mac.Write([]byte(kind + "\x00" + value)) // a hash takes everything
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
