@@ -167,7 +167,8 @@ func sessionStore(db *aws.DB, set func(time.Time)) accesstest.SessionStore {
 		Sessions: sessions, SetNow: set,
 		Make: func(t *testing.T, id string, s access.Session, expires time.Time) {
 			n++
-			session := oidc.Session{ID: id, Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR, Expires: expires}
+			session := oidc.Session{ID: id, Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR, Previous: s.Previous,
+				Expires: expires}
 			if err := sessions.SaveSession(t.Context(), session, told(fmt.Sprint("session", n))); err != nil {
 				t.Fatal(err)
 			}

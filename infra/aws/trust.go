@@ -1,0 +1,202 @@
+package aws
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/cert"
+	"github.com/yinxin/yinxin/shared/licence"
+	"github.com/yinxin/yinxin/shared/registry"
+	"github.com/yinxin/yinxin/shared/seal"
+	"github.com/yinxin/yinxin/shared/trust"
+	"github.com/yinxin/yinxin/shared/verify"
+)
+
+// Trust is what certificates are judged by: anchors and revocation lists that an operator imported, the making units of
+// the registry, and for each licence type the agencies that issue it. Certificates and lists that were read once are
+// kept, by their bytes, since they remember that they were verified.
+//
+// A list is in one item, so that it has less than 400 kB.
+type Trust struct {
+	*DB
+	types licence.Types
+
+	mu      sync.Mutex
+	anchors map[string]trust.Anchor // by the text of the record
+	lists   map[string]*cert.CRL
+}
+
+var (
+	_ seal.Trust   = (*Trust)(nil)
+	_ verify.Trust = (*Trust)(nil)
+)
+
+// NewTrust makes what is trusted because of d and of the licence types.
+func NewTrust(d *DB, types licence.Types) *Trust {
+	return &Trust{DB: d, types: types, anchors: map[string]trust.Anchor{}, lists: map[string]*cert.CRL{}}
+}
+
+const (
+	trustPartition = "trust#"
+	anchorPrefix   = "anchor#"
+	listPrefix     = "crl#"
+)
+
+type anchorRecord struct {
+	Purpose trust.Purpose `json:"purpose"`
+	Root    []byte        `json:"root"` // DER
+	Issuers [][]byte      `json:"issuers,omitempty"`
+}
+
+type listRecord struct {
+	DER []byte `json:"der"`
+}
+
+// SaveAnchor trusts a root for a purpose, with the authorities under it that certify for the purpose, together with the
+// event. The root's former issuers for the purpose are replaced.
+func (s *Trust) SaveAnchor(ctx context.Context, a trust.Anchor, e audit.Event) error {
+	r := anchorRecord{Purpose: a.Purpose, Root: a.Root.Raw}
+	for _, i := range a.Issuers {
+		r.Issuers = append(r.Issuers, i.Raw)
+	}
+	sk := anchorPrefix + string(a.Purpose) + "#" + digestOf(a.Root.Raw)
+	return save(ctx, s.DB, at{s.tables.Registry, trustPartition, sk}, r, nil, e)
+}
+
+// SaveCRL takes a revocation list, together with the event. A list that is not newer than the one of its issuer that is
+// there changes nothing. Nobody has checked its signature: who relies on it does.
+func (s *Trust) SaveCRL(ctx context.Context, der []byte, e audit.Event) error {
+	l, err := cert.ParseCRL(der)
+	if err != nil {
+		return fmt.Errorf("taking a revocation list: %w", err)
+	}
+	body, err := encode(listRecord{der})
+	if err != nil {
+		return err
+	}
+	made := moment(l.ThisUpdate)
+	sk := listPrefix + digestOf(slices.Concat(l.Issuer.Raw, []byte{0}, l.AuthorityKeyID))
+	_, err = s.write(ctx, write{
+		at: at{s.tables.Registry, trustPartition, sk}, put: item{"body": body, "made": made},
+		condition: absent + " OR #made < :made", values: item{":made": made}, event: &e,
+	})
+	return err // a condition that did not hold: there is a list as new
+}
+
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// Trust implements [seal.Trust] and [verify.Trust].
+func (s *Trust) Trust(ctx context.Context) (trust.Anchors, trust.List, []*cert.CRL, error) {
+	items, err := s.query(ctx, query{table: s.tables.Registry, partition: trustPartition})
+	if err != nil {
+		return nil, trust.List{}, nil, err
+	}
+	anchors, crls, err := s.read(items)
+	if err != nil {
+		return nil, trust.List{}, nil, err
+	}
+	list := trust.List{IssuedAt: s.Now()}
+	makers, err := Organisations{s.DB}.withDuty(ctx, string(seal.DutyMake), "")
+	if err != nil {
+		return nil, trust.List{}, nil, err
+	}
+	for _, o := range makers {
+		list.Makers = append(list.Makers, trust.Maker{USCC: o.USCC, Name: o.Name})
+	}
+	list.Issuers, err = s.issuers(ctx)
+	return anchors, list, crls, err
+}
+
+// read reads the records of anchors and lists. What is no longer among them is forgotten.
+func (s *Trust) read(items []item) (trust.Anchors, []*cert.CRL, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	anchors, lists := map[string]trust.Anchor{}, map[string]*cert.CRL{}
+	var inOrder trust.Anchors
+	var crls []*cert.CRL
+	for _, it := range items {
+		body := textOf(it, "body")
+		switch sk := textOf(it, "sk"); {
+		case strings.HasPrefix(sk, anchorPrefix):
+			a, known := s.anchors[body]
+			if !known {
+				var err error
+				if a, err = anchorOf(it); err != nil {
+					return nil, nil, err
+				}
+			}
+			anchors[body] = a
+			inOrder = append(inOrder, a)
+		case strings.HasPrefix(sk, listPrefix):
+			l, known := s.lists[body]
+			if !known {
+				r, err := decode[listRecord](it)
+				if err != nil {
+					return nil, nil, err
+				}
+				if l, err = cert.ParseCRL(r.DER); err != nil {
+					return nil, nil, fmt.Errorf("reading a revocation list: %w", err)
+				}
+			}
+			lists[body] = l
+			crls = append(crls, l)
+		}
+	}
+	s.anchors, s.lists = anchors, lists
+	return inOrder, crls, nil
+}
+
+func anchorOf(it item) (trust.Anchor, error) {
+	r, err := decode[anchorRecord](it)
+	if err != nil {
+		return trust.Anchor{}, err
+	}
+	a := trust.Anchor{Purpose: r.Purpose}
+	if a.Root, err = cert.Parse(r.Root); err != nil {
+		return trust.Anchor{}, fmt.Errorf("reading an anchor: %w", err)
+	}
+	for _, der := range r.Issuers {
+		i, err := cert.Parse(der)
+		if err != nil {
+			return trust.Anchor{}, fmt.Errorf("reading an authority under an anchor: %w", err)
+		}
+		a.Issuers = append(a.Issuers, i)
+	}
+	return a, nil
+}
+
+// issuers are the agencies that the licence types name, as far as they are registered.
+func (s *Trust) issuers(ctx context.Context) ([]trust.Issuer, error) {
+	types, err := s.types.LicenceTypes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []trust.Issuer
+	for _, t := range types {
+		for _, uscc := range t.Issuers {
+			i := slices.IndexFunc(list, func(known trust.Issuer) bool { return known.USCC == uscc })
+			if i < 0 {
+				o, err := Organisations{s.DB}.Organisation(ctx, uscc)
+				if errors.Is(err, registry.ErrOrganisationUnknown) {
+					continue // a type may name agencies that are not registered here
+				}
+				if err != nil {
+					return nil, err
+				}
+				i, list = len(list), append(list, trust.Issuer{USCC: uscc, Name: o.Name})
+			}
+			list[i].Types = append(list[i].Types, t.Code)
+		}
+	}
+	return list, nil
+}
