@@ -326,12 +326,30 @@ func checkValidity(chain []*cert.Certificate, at time.Time) verdict.Check {
 func checkKeyUsage(r Request) verdict.Check {
 	switch {
 	case r.KeyUsage != 0 && r.Leaf.KeyUsage != 0 && r.Leaf.KeyUsage&r.KeyUsage == 0,
-		r.ExtKeyUsage != nil && !r.Leaf.AllowsExtended(r.ExtKeyUsage):
+		r.ExtKeyUsage != nil && !r.Leaf.AllowsExtended(r.ExtKeyUsage),
+		r.ExtKeyUsage == nil && r.Purpose != Platform && forServers(r.Leaf):
 		return check(CheckKeyUsage, verdict.Fail, KeyUsageWrong, r.Leaf,
 			"证书的密钥用途不允许此类签名。", "The certificate's key usage does not allow this kind of signature.")
 	default:
 		return check(CheckKeyUsage, verdict.Pass, "", r.Leaf, "密钥用途符合要求。", "The key usage allows this kind of signature.")
 	}
+}
+
+// forServers tells whether the extended key usages name duties of servers and of software publishers, and no other but
+// that of their clients: a certificate with them must be used for nothing else (RFC 5280, section 4.2.1.12). Certificates
+// of persons and organisations often name clientAuth alone, and sign documents.
+func forServers(c *cert.Certificate) bool {
+	of := false
+	for _, usage := range c.ExtKeyUsage {
+		switch usage.String() {
+		case "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9":
+			of = true // serverAuth, codeSigning, timeStamping, OCSPSigning
+		case "1.3.6.1.5.5.7.3.2": // clientAuth
+		default:
+			return false
+		}
+	}
+	return of
 }
 
 func check(id string, result verdict.Result, code string, c *cert.Certificate, zh, en string) verdict.Check {

@@ -364,6 +364,33 @@ func TestAListThatDropsExpiredCertificatesSaysNothingOfThem(t *testing.T) {
 	}
 }
 
+// A certificate of a web server, a time stamping authority or an OCSP responder signs no licence, also where one
+// authority certifies for everything.
+func TestTheCertificateOfAServerSignsNothingElse(t *testing.T) {
+	w := newWorld(t, key.SM2SM3)
+	oid := func(last int) asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, last} }
+	for name, c := range map[string]struct {
+		usages []asn1.ObjectIdentifier
+		good   bool
+	}{
+		"server":                {[]asn1.ObjectIdentifier{oid(1)}, false},
+		"server and client":     {[]asn1.ObjectIdentifier{oid(1), oid(2)}, false},
+		"code":                  {[]asn1.ObjectIdentifier{oid(3)}, false},
+		"time stamps":           {[]asn1.ObjectIdentifier{oid(8)}, false},
+		"OCSP":                  {[]asn1.ObjectIdentifier{oid(9)}, false},
+		"client":                {[]asn1.ObjectIdentifier{oid(2)}, true},
+		"client and mail":       {[]asn1.ObjectIdentifier{oid(2), oid(4)}, true},
+		"document signing":      {[]asn1.ObjectIdentifier{oid(36)}, true},
+		"server and everything": {[]asn1.ObjectIdentifier{oid(1), {2, 5, 29, 37, 0}}, true},
+	} {
+		r := w.request()
+		r.Leaf = w.issue(w.ownerCA, "99000000000009", func(t *cert.Template) { t.ExtKeyUsage = c.usages }).Certificate
+		if got := w.anchors.Validate(r); (got.Overall() == verdict.Valid) != c.good || !c.good && !slices.Equal(got.Codes(), []string{KeyUsageWrong}) {
+			t.Errorf("%s: %s %v", name, got.Overall(), got.Codes())
+		}
+	}
+}
+
 func TestTheKeyUsageMustAllowTheSignature(t *testing.T) {
 	w := newWorld(t, key.SM2SM3)
 	for usage, good := range map[cert.KeyUsage]bool{
