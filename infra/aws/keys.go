@@ -179,6 +179,21 @@ func (k *Keys) OpenKey(ctx context.Context, purpose key.Purpose, owner string) (
 	return k.with(ctx, purpose, owner, k.load)
 }
 
+// WarmKey opens a key as far as signing needs it, so that the first signature does not wait: for the cold start of functions
+// whose key is known then.
+func (k *Keys) WarmKey(ctx context.Context, purpose key.Purpose, owner string) error {
+	s, err := k.OpenKey(ctx, purpose, owner)
+	if err != nil {
+		return err
+	}
+	if w, ok := s.(*wrappedKey); ok {
+		if _, err := w.open(ctx); err != nil {
+			return fmt.Errorf("opening the %s key of %q: %w", purpose, owner, err)
+		}
+	}
+	return nil
+}
+
 // MakeKey implements [key.Maker].
 func (k *Keys) MakeKey(ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm) (key.Signer, error) {
 	s, err := k.with(ctx, purpose, owner, func(ctx context.Context, h *heldRing, name ringName, c Custody) (key.Signer, error) {

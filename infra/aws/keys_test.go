@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -270,6 +271,39 @@ func TestARoleSignsForItsPurposeOnly(t *testing.T) {
 	made := mustMake(t, other, key.Seal, "s", key.SM2SM3)
 	if _, err := key.Sign(t.Context(), made, []byte("印")); refusal(err) != "AccessDeniedException" {
 		t.Errorf("who made a blind key signed with it: %v", err)
+	}
+}
+
+func TestARoleSignsWithKMSKeysOfItsPurposeOnly(t *testing.T) {
+	h := newKeyHouse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Sign","Resource":"*",
+		"Condition":{"StringEquals":{"aws:ResourceTag/purpose":"licence-issuer"}}}]}`)
+	admin, other := h.keys(t, "ADMIN", h.db(t, nil), resident), h.keys(t, "OTHER", h.db(t, nil), resident)
+	mustMake(t, admin, key.LicenceIssuer, "agency", key.ES256)
+	mustMake(t, admin, key.Seal, "s", key.SM2SM3)
+	mustSign(t, other, key.LicenceIssuer, "agency")
+	s, err := other.OpenKey(t.Context(), key.Seal, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := key.Sign(t.Context(), s, []byte("印")); refusal(err) != "AccessDeniedException" {
+		t.Errorf("a role signed for another purpose: %v", err)
+	}
+}
+
+func TestAWarmKeySignsWithoutAskingKMSAgain(t *testing.T) {
+	h := newKeyHouse(t, "")
+	mustMake(t, h.keys(t, "ADMIN", h.db(t, nil), h.blind()), key.Token, "", key.ES256)
+	k := h.keys(t, "ADMIN", h.db(t, nil), h.blind())
+	if err := k.WarmKey(t.Context(), key.Token, ""); err != nil {
+		t.Fatal(err)
+	}
+	before := len(h.Calls())
+	mustSign(t, k, key.Token, "")
+	if got := len(h.Calls()); got != before {
+		t.Errorf("signing asked KMS %d times", got-before)
+	}
+	if err := k.WarmKey(t.Context(), key.Seal, "none"); !errors.Is(err, key.ErrUnknown) {
+		t.Errorf("a key that was never made: %v, want ErrUnknown", err)
 	}
 }
 
@@ -567,5 +601,38 @@ func TestCustodiesAreReadAsTheyAreWritten(t *testing.T) {
 	}
 	if _, err := k.OpenKey(t.Context(), key.Seal, "s"); err == nil || errors.Is(err, key.ErrUnknown) {
 		t.Errorf("a purpose without custody: %v, want a fault", err)
+	}
+}
+
+// BenchmarkSign measures signing with an open key next to the bare signature.
+func BenchmarkSign(b *testing.B) {
+	h := newKeyHouse(b, "")
+	for _, alg := range []key.Algorithm{key.ES256, key.SM2SM3} {
+		k := h.keys(b, "ADMIN", h.db(b, nil), h.wrapped())
+		if _, err := k.MakeKey(b.Context(), key.Token, string(alg), alg); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(string(alg)+"/open and sign", func(b *testing.B) {
+			for b.Loop() {
+				s, err := k.OpenKey(b.Context(), key.Token, string(alg))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.SignDigest(b.Context(), make([]byte, 32)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		private, err := generatePrivate(alg, rand.Reader)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(string(alg)+"/bare", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := signWith(private, rand.Reader, make([]byte, 32)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -41,7 +41,7 @@ type keyHouse struct {
 	at      time.Time
 }
 
-func newKeyHouse(t *testing.T, otherPolicy string) *keyHouse {
+func newKeyHouse(t testing.TB, otherPolicy string) *keyHouse {
 	t.Helper()
 	s, err := kmstest.New(kmstest.Config{Partition: "aws-cn", Rand: rand.Reader, Callers: map[string]kmstest.Caller{
 		"ADMIN": {Secret: "secret", ARN: adminRole, Policy: policyOfAll},
@@ -59,7 +59,7 @@ func newKeyHouse(t *testing.T, otherPolicy string) *keyHouse {
 }
 
 // freshItems gives the house an empty store.
-func (h *keyHouse) freshItems(t *testing.T) {
+func (h *keyHouse) freshItems(t testing.TB) {
 	t.Helper()
 	h.table = "keys-" + strings.ToLower(rand.Text())
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
@@ -105,7 +105,7 @@ func (h *keyHouse) config(caller, endpoint string, over http.RoundTripper) sdk.C
 	return c
 }
 
-func (h *keyHouse) makeKMSKey(t *testing.T, in kms.CreateKeyInput) string {
+func (h *keyHouse) makeKMSKey(t testing.TB, in kms.CreateKeyInput) string {
 	t.Helper()
 	out, err := kms.NewFromConfig(h.config("ADMIN", h.url, nil)).CreateKey(t.Context(), &in)
 	if err != nil {
@@ -115,7 +115,7 @@ func (h *keyHouse) makeKMSKey(t *testing.T, in kms.CreateKeyInput) string {
 }
 
 // db is the store as a function sees it; over is what its requests pass through, nil for nothing.
-func (h *keyHouse) db(t *testing.T, over func(http.RoundTripper) http.RoundTripper) *DB {
+func (h *keyHouse) db(t testing.TB, over func(http.RoundTripper) http.RoundTripper) *DB {
 	t.Helper()
 	endpoint, items := os.Getenv("DYNAMODB_ENDPOINT"), h.items
 	if endpoint == "" {
@@ -135,7 +135,7 @@ func (h *keyHouse) db(t *testing.T, over func(http.RoundTripper) http.RoundTripp
 }
 
 // keys are the keys as one process of a caller keeps them, all purposes in one custody.
-func (h *keyHouse) keys(t *testing.T, caller string, db *DB, c Custody) *Keys {
+func (h *keyHouse) keys(t testing.TB, caller string, db *DB, c Custody) *Keys {
 	t.Helper()
 	custody := map[key.Purpose]Custody{}
 	for _, p := range []key.Purpose{key.Token, key.Seal, key.SealCompat, key.SealMaker, key.LicenceIssuer, key.Receipt} {
