@@ -208,3 +208,21 @@ func TestWhatIsWrongWithAClientRecordDoesNotRepeatItsSecret(t *testing.T) {
 		}
 	}
 }
+
+// RFC 6797: a browser that signed on once is not led to http afterwards. A developer's localhost is shared with others.
+func TestBrowsersStayOnHTTPS(t *testing.T) {
+	h := newHouse(t)
+	for issuer, want := range map[string]string{
+		"https://id.example": "max-age=63072000", "https://localhost:8080": "", "https://[::1]": "", "http://id.example": "",
+	} {
+		mux := http.NewServeMux()
+		h.mount(mux, issuer)
+		for _, path := range []string{request("portal"), "/login", "/end-session", "/authorize"} {
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if got := w.Header().Get("Strict-Transport-Security"); got != want {
+				t.Errorf("%s%.20s: %q, want %q", issuer, path, got, want)
+			}
+		}
+	}
+}

@@ -61,7 +61,20 @@ func Authorize(p AuthorizePorts) http.Handler {
 	} {
 		mux.Handle(AuthorizeRoutes[i], pageHandler(h))
 	}
-	return mux
+	return strict(p.Issuer, mux)
+}
+
+// strict keeps browsers that were here once on https (RFC 6797; FAPI 2.0 Security Profile, section 5.2.3): the log-in page
+// speaks for the whole host. On the loopback interface other programs share the host, and nothing is said.
+func strict(issuer string, next http.Handler) http.Handler {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Scheme != "https" || isLoopback(u.Hostname()) {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=63072000")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // pageHandler shows refusals that must not reach a client, and faults, as pages.
