@@ -151,9 +151,17 @@ func (a *sampleApp) callback(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
+	// A new cookie: one that somebody planted before the sign-on must not be signed on by it.
+	fresh := make([]byte, 32)
+	if _, err := io.ReadFull(a.random, fresh); err != nil {
+		a.fail(w, err)
+		return
+	}
+	browser = base64.RawURLEncoding.EncodeToString(fresh)
 	a.mu.Lock()
 	remember(a.signed, browser, result)
 	a.mu.Unlock()
+	a.setCookie(w, browser, 0)
 	http.Redirect(w, r, a.path, http.StatusSeeOther)
 }
 

@@ -389,3 +389,38 @@ func TestRunServesUntilItIsTold(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever plants a cookie in a browser must not be signed on by the person who then signs on there (session fixation).
+func TestASampleApplicationSignsNoPlantedCookieOn(t *testing.T) {
+	s := startTest(t, config{})
+	zhang := newPerson(t, http.DefaultTransport)
+	at, err := url.Parse(s.base + "/demo/app-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var planted []*http.Cookie
+	zhang.client.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if planted == nil {
+			planted = zhang.client.Jar.Cookies(at)
+		}
+		return nil
+	}
+	if page := zhang.open(s.base+"/demo/app-a/start", "zhang", "zhang-sample-1"); !strings.Contains(page, "张三(示例)") {
+		t.Fatal("not signed on")
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at.String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range planted {
+		r.AddCookie(c)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if page, _ := io.ReadAll(answer.Body); len(planted) == 0 || strings.Contains(string(page), "张三") {
+		t.Errorf("with the cookie from before the sign-on (%d) somebody else is signed on", len(planted))
+	}
+}
