@@ -49,6 +49,37 @@ func OtherRights() []OtherRight {
 		{"Env.Found", "SsoTable", "key#token#*", put},
 		{"Env.Found", "TokenKey", "purpose=token", pair},
 
+		// What certificates are judged by, the certificates of keys, and the registry's makers and issuers.
+		{"seal.Trust", "RegistryTable", "trust#", []string{"dynamodb:Query"}},
+		{"seal.Trust", "RegistryTable", "duty#*", []string{"dynamodb:Query"}},
+		{"seal.Trust", "RegistryTable", "organisation#*", get},
+		{"seal.Trust", "LicencesTable", "type#*", []string{"dynamodb:Query"}},
+		{"verify.Trust", "RegistryTable", "trust#", []string{"dynamodb:Query"}},
+		{"verify.Trust", "RegistryTable", "duty#*", []string{"dynamodb:Query"}},
+		{"verify.Trust", "RegistryTable", "organisation#*", get},
+		{"verify.Trust", "LicencesTable", "type#*", []string{"dynamodb:Query"}},
+		{"licence.IssuerCertificates", "RegistryTable", "certificate#licence-issuer#*", get},
+		{"licence.IssuerCertificates", "RegistryTable", "certificate#status-list#*", get},
+		{"seal.Certifier", "RegistryTable", "certificate#seal-maker#*", get},
+		{"seal.Certifier", "SecretKey", "owner=ca", decrypt},
+		{"aws.Trust", "RegistryTable", "trust#", []string{"dynamodb:PutItem"}},
+		{"aws.Certificates", "RegistryTable", "certificate#*", []string{"dynamodb:PutItem"}},
+		{"aws.Certificates", "SealsTable", "key#seal-maker#* of pk sk body revision", get},
+		{"aws.Certificates", "LicencesTable", "key#licence-issuer#* of pk sk body revision", get},
+		{"aws.Certificates", "LicencesTable", "key#status-list#* of pk sk body revision", get},
+
+		// Keys that are made and ended.
+		{"Env.NewTokenKeys", "SsoTable", "key#token#*", put},
+		{"Env.NewTokenKeys", "TokenKey", "purpose=token", pair},
+		{"Env.NewAgencyKeys", "SealsTable", "key#seal-maker#*", put},
+		{"Env.NewAgencyKeys", "MakerKey", "purpose=seal-maker", encrypt},
+		{"Env.NewAgencyKeys", "LicencesTable", "key#licence-issuer#*", put},
+		{"Env.NewAgencyKeys", "LicencesTable", "key#status-list#*", put},
+		{"Env.NewAgencyKeys", "*", "new purpose=licence-issuer", []string{"kms:CreateKey", "kms:TagResource"}},
+		{"Env.NewAgencyKeys", "*", "new purpose=status-list", []string{"kms:CreateKey", "kms:TagResource"}},
+		{"Env.NewAgencyKeys", kmsKeys, "tag purpose=licence-issuer", []string{"kms:GetPublicKey", "kms:ScheduleKeyDeletion", "kms:Sign"}},
+		{"Env.NewAgencyKeys", kmsKeys, "tag purpose=status-list", []string{"kms:GetPublicKey", "kms:ScheduleKeyDeletion", "kms:Sign"}},
+
 		{"licence.Artefacts", "Artefacts/faces/*", "", []string{"s3:GetObject", "s3:PutObject"}},
 		{"licence.Artefacts", "Artefacts", "prefix faces/*", []string{"s3:ListBucket"}},
 		{"licence.FaceStamper", "!Ref SealStamp.Alias", "", []string{"lambda:InvokeFunction"}},
@@ -117,6 +148,16 @@ func Rights() []Right {
 		{"licence.Holders", registry, "", "person#", get},
 		{"licence.Holders", registry, "first", "identity#", query},
 		{"licence.Mandates", registry, "", "mandate#", get},
+
+		// What is trusted: anchors and lists, the making units, the agencies that the licence types name.
+		{"seal.Trust", registry, "", "trust#", query},
+		{"seal.Trust", registry, "", "duty#", query},
+		{"seal.Trust", registry, "", "organisation#", get},
+		{"seal.Trust", licences, "", "type#", query},
+		{"verify.Trust", registry, "", "trust#", query},
+		{"verify.Trust", registry, "", "duty#", query},
+		{"verify.Trust", registry, "", "organisation#", get},
+		{"verify.Trust", licences, "", "type#", query},
 
 		// Seals: records, the 14-digit codes they claimed, the orders under which they are used.
 		{"seal.Reader", seals, "", "seal#", get},

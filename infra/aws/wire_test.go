@@ -304,6 +304,25 @@ func calls() []call {
 			return expect(c.Name, "One", err)
 		}, []exchange{{op: "GetItem", want: get("t-registry", "client#app", "-"), answer: found(`{"body":{"S":"{\"client_name\":\"One\"}"}}`)}}},
 
+		{"what is trusted is one partition, the makers, and the issuers of the types", "seal.Trust verify.Trust",
+			func(ctx context.Context, db *aws.DB) error {
+				_, list, _, err := aws.NewTrust(db, aws.LicenceTypes{DB: db}).Trust(ctx)
+				return expect(fmt.Sprint(len(list.Makers), list.MayIssue("o2", "c", noon)), "1 true", err)
+			}, []exchange{
+				{op: "Query", want: `{"TableName":"t-registry","KeyConditionExpression":"#pk = :partition",
+				"ExpressionAttributeNames":{"#pk":"pk"},"ExpressionAttributeValues":{":partition":{"S":"trust#"}},
+				"ScanIndexForward":true,"ConsistentRead":true}`},
+				{op: "Query", want: `{"TableName":"t-registry","KeyConditionExpression":"#pk = :partition",
+				"ExpressionAttributeNames":{"#pk":"pk"},"ExpressionAttributeValues":{":partition":{"S":"duty#seal.make"}},
+				"ScanIndexForward":true,"ConsistentRead":true}`, answer: `{"Items":[{"pk":{"S":"duty#seal.make"},"sk":{"S":"990000#o1"}}]}`},
+				{op: "GetItem", want: get("t-registry", "organisation#o1", "-"),
+					answer: found(`{"body":{"S":"{\"uscc\":\"o1\",\"division\":\"990000\",\"duties\":[\"seal.make\"]}"}}`)},
+				{op: "Query", want: `{"TableName":"t-licences","KeyConditionExpression":"#pk = :partition",
+				"ExpressionAttributeNames":{"#pk":"pk"},"ExpressionAttributeValues":{":partition":{"S":"type#"}},
+				"ScanIndexForward":true,"ConsistentRead":true}`, answer: `{"Items":[{"body":{"S":"{\"typeCode\":\"c\",\"issuers\":[\"o2\"]}"}}]}`},
+				{op: "GetItem", want: get("t-registry", "organisation#o2", "-"), answer: found(`{"body":{"S":"{\"name\":\"n\"}"}}`)},
+			}},
+
 		{"a grant is saved once", "oidc.GrantSaver", func(ctx context.Context, db *aws.DB) error {
 			return aws.Grants{DB: db}.SaveGrant(ctx, grant, told("e1"))
 		}, []exchange{{op: "PutItem", want: `{"TableName":"t-sso","Item":{"pk":{"S":"grant#g1"},"sk":{"S":"-"},"body":{"S":` + grantBody + `},
