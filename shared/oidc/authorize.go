@@ -64,8 +64,7 @@ func Authorize(p AuthorizePorts) http.Handler {
 	return strict(p.Issuer, mux)
 }
 
-// strict keeps browsers that were here once on https (RFC 6797; FAPI 2.0 Security Profile, section 5.2.3): the log-in page
-// speaks for the whole host. On the loopback interface other programs share the host, and nothing is said.
+// strict keeps browsers that were here once on https (RFC 6797): the log-in page speaks for the whole host. On the loopback interface other programs share the host, and nothing is said.
 func strict(issuer string, next http.Handler) http.Handler {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Scheme != "https" || isLoopback(u.Hostname()) {

@@ -701,6 +701,7 @@ func TestUserInfo(t *testing.T) {
 		"without openid":     {fmt.Sprint("Bearer ", noOpenID["access_token"]), "", 403, `error="insufficient_scope"`},
 		"in the header":      {fmt.Sprint("bearer ", v["access_token"]), "", 200, ""},
 		"an unreadable form": {"", "access_token=%zz", 400, `error="invalid_request"`},
+		"a huge form":        {"", "access_token=" + strings.Repeat("x", 70000), 413, ""},
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), "POST", h.URL+"/userinfo", strings.NewReader(tt.body))
 		if err != nil {

@@ -53,7 +53,11 @@ func UserInfo(p UserInfoPorts) http.Handler {
 
 // bodyToken moves a token of the form (RFC 6750, section 2.2) to where the guard looks for it.
 func bodyToken(r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
+	var tooLarge *http.MaxBytesError
+	switch err := r.ParseForm(); {
+	case errors.As(err, &tooLarge):
+		return problem.TooLarge
+	case err != nil:
 		return access.InvalidRequest.With("the form cannot be decoded")
 	}
 	list := r.PostForm["access_token"]
