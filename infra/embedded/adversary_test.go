@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -9,9 +11,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yinxin/yinxin/shared/cert"
+	"github.com/yinxin/yinxin/shared/cms"
+	"github.com/yinxin/yinxin/shared/jose"
+	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
 	"github.com/yinxin/yinxin/shared/ofd"
+	"github.com/yinxin/yinxin/shared/pdf"
 	"github.com/yinxin/yinxin/shared/proof"
+	"github.com/yinxin/yinxin/shared/seal"
+	"github.com/yinxin/yinxin/shared/trust"
 )
 
 // try sends a request whatever comes of it.
@@ -174,5 +183,134 @@ func TestTheFaceOfARevokedLicenceIsNotValid(t *testing.T) {
 	check("stamped by another", map[string][]byte{"application/ofd": named}, "indeterminate")
 	if v := b.verdict(t, "application/ofd", named); strings.Contains(failures(v), "REVOKED") {
 		t.Errorf("a stranger to the licence learns its state:%s", failures(v))
+	}
+}
+
+// signPDF puts a signature by any key, with any certificates, onto a document.
+func signPDF(t testing.TB, o *office, k key.Signer, chain [][]byte) []byte {
+	t.Helper()
+	file, err := pdf.Open(o.pdf(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := file.Prepare(pdf.Signature{Page: 1, Rect: pdf.Rect{X: 10, Y: 10, W: 40, H: 40}, Appearance: testPage(),
+		Fonts: o.fonts, Name: "示例", Time: o.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := cms.Prepare(cms.Request{Algorithm: key.ES256, Certificates: chain, Public: parse(t, chain[0]).PublicKey,
+		ContentDigest: p.Digest(sha256.New())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := key.Sign(context.Background(), k, message.ToBeSigned())
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := message.Assemble(signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := p.Embed(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// Each purpose has its own authority, so that a function which opens the key of one cannot do the work of another: the
+// updater of status lists issues no licence, the licence service signs no document, the owner of a seal makes no seal.
+func TestAKeyOfOnePurposeDoesNotServeAnother(t *testing.T) {
+	b := openBureau(t, t.TempDir())
+	l := b.issued(t)
+	issuer, payload, disclosures := "", []byte(nil), ""
+	{
+		var err error
+		issuer, disclosures, _ = strings.Cut(b.read(t, l.ID, "worker", "licence.show", "application/dc+sd-jwt").Body.String(), "~")
+		if _, payload, err = jose.Parse(issuer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func(p key.Purpose, owner string) key.Signer {
+		t.Helper()
+		k, err := b.ca.Keys.OpenKey(t.Context(), p, owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	chain := func(p key.Purpose) [][]byte {
+		t.Helper()
+		c, err := b.ca.IssuerChain(t.Context(), p, labour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ids, err := Seals{b.db}.SealsOf(t.Context(), labour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := Seals{b.db}.Seal(t.Context(), ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := cert.Name{Country: "CN", Organization: labour + "示例省人力资源和社会保障厅", CommonName: "localhost"}
+	platform, err := b.ca.Enrol(t.Context(), trust.Platform, key.Receipt, "web", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := open(key.Receipt, "web")
+	compat, own := open(key.SealCompat, record.ID), open(key.LicenceIssuer, labour)
+	lists := open(key.StatusList, labour)
+	for _, c := range []struct {
+		name  string
+		k     key.Signer
+		chain [][]byte
+		want  string
+	}{
+		{"the issuer itself", own, chain(key.LicenceIssuer), "valid"},
+		{"the key of its status lists", lists, chain(key.StatusList), "invalid"},
+		{"the compatibility key of its seal", compat, record.Body.CompatChain, "invalid"},
+		{"a certificate of the platform", web, platform, "invalid"},
+	} {
+		jwt, err := jose.Sign(t.Context(), c.k, jose.Header{Type: "dc+sd-jwt", X5C: c.chain}, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := b.judge(t, jwt+"~"+disclosures)
+		if string(v.Overall) != c.want || c.want == "invalid" && v.Failed()[0] != trust.NoChain {
+			t.Errorf("a licence by %s: %s%s", c.name, v.Overall, failures(v))
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		k     key.Signer
+		chain [][]byte
+		want  string
+	}{
+		{"the compatibility key of the seal", compat, record.Body.CompatChain, "valid"},
+		{"the licence key", own, chain(key.LicenceIssuer), "invalid"},
+		{"the key of status lists", lists, chain(key.StatusList), "invalid"},
+		{"a certificate of the platform", web, platform, "invalid"},
+	} {
+		v := b.verdict(t, "application/pdf", signPDF(t, b.office, c.k, c.chain))
+		if string(v.Overall) != c.want || c.want == "invalid" && v.Failed()[0] != trust.NoChain {
+			t.Errorf("a PDF by %s: %s%s", c.name, v.Overall, failures(v))
+		}
+	}
+	// The owner of one seal makes another for itself: maker and signer are its own SM2 key.
+	f := forger{b.office, record}
+	mine := open(key.Seal, record.ID)
+	f.record.Body = &seal.Body{ESL: makeSeal(t, f, mine, record.Body.Chain[0], record.Body.Chain[0]), Chain: record.Body.Chain}
+	contentType, body := stampBody(t, b.ofd(t), testOrder)
+	b.mandate(t, "sun", labour, "seal.request", "seal.stamp", "licence.issue")
+	w := b.try(t, "/seals/"+record.ID+"/stamps", b.bearer(t, "sun", "console", "seal.stamp"), contentType, body)
+	if w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	v := b.verdict(t, "application/ofd", rezip(t, f.resignSeal(t, unzip(t, w.Body.Bytes()), b.Now(), f.record.Body.ESL)))
+	if failed := strings.Join(v.Failed(), " "); !strings.Contains(failed, trust.NoChain) || !strings.Contains(failed, trust.MakerNotTrusted) {
+		t.Errorf("a seal made by an owner: %s%s", v.Overall, failures(v))
 	}
 }

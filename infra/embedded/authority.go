@@ -36,6 +36,7 @@ import (
 //	            └─ seal-owner      who stamps (签章人)
 //	示例P-256根 ┬─ document        compatibility signatures in PDF
 //	            ├─ licence-issuer  agencies that issue licences
+//	            ├─ status-list     their status lists, by a key that makes no licence
 //	            └─ platform        the platform's receipts and https
 //
 // In production requests go to a licensed authority (电子认证服务机构) and its certificates are imported; the services
@@ -80,6 +81,8 @@ func authorities() []authorityCA {
 		{name: "document", purpose: trust.Document, root: "root-p256", algorithm: key.ES256, common: "示例文档签名CA", years: 1},
 		{name: "licence-issuer", purpose: trust.LicenceIssuer, root: "root-p256", algorithm: key.ES256,
 			common: "示例电子证照CA", years: 3},
+		{name: "status-list", purpose: trust.StatusList, root: "root-p256", algorithm: key.ES256,
+			common: "示例证照状态CA", years: 3},
 		{name: "platform", purpose: trust.Platform, root: "root-p256", algorithm: key.ES256, common: "示例平台CA", years: 1},
 	}
 }

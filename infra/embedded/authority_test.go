@@ -366,19 +366,19 @@ func TestAgenciesHaveChainsForBothKeysOfLicences(t *testing.T) {
 	c := newClock()
 	a := openAuthority(t, t.TempDir(), c)
 	seen := map[string]bool{}
-	for _, use := range []key.Purpose{key.LicenceIssuer, key.StatusList} {
+	for use, purpose := range map[key.Purpose]trust.Purpose{key.LicenceIssuer: trust.LicenceIssuer, key.StatusList: trust.StatusList} {
 		if _, err := a.IssuerChain(t.Context(), use, testAgency); !errors.Is(err, licence.ErrUnknown) {
 			t.Fatalf("%s, before enrolment: %v", use, err)
 		}
 		subject := cert.Name{Country: "CN", CommonName: "示例省财政厅", Organization: testAgency + "示例省财政厅"}
-		if _, err := a.Enrol(t.Context(), trust.LicenceIssuer, use, testAgency, subject); err != nil {
+		if _, err := a.Enrol(t.Context(), purpose, use, testAgency, subject); err != nil {
 			t.Fatal(err)
 		}
 		chain, err := a.IssuerChain(t.Context(), use, testAgency)
 		if err != nil || len(chain) != 2 {
 			t.Fatalf("%s: a chain of %d, %v", use, len(chain), err)
 		}
-		if r := validate(t, a, chain, trust.LicenceIssuer, c.Now()); r.Overall() != verdict.Valid {
+		if r := validate(t, a, chain, purpose, c.Now()); r.Overall() != verdict.Valid {
 			t.Errorf("%s: %v", use, r.Codes())
 		}
 		seen[string(parse(t, chain[0]).SPKI)] = true

@@ -69,12 +69,12 @@ func openBureau(t testing.TB, dir string) *bureau {
 		if err := (Organisations{b.db}).SaveOrganisation(t.Context(), o, save(o.USCC)); err != nil {
 			t.Fatal(err)
 		}
-		for _, use := range []key.Purpose{key.LicenceIssuer, key.StatusList} {
+		for use, purpose := range map[key.Purpose]trust.Purpose{key.LicenceIssuer: trust.LicenceIssuer, key.StatusList: trust.StatusList} {
 			if o.Kind != registry.Agency {
 				continue
 			}
 			name := cert.Name{Country: "CN", Organization: o.USCC + o.Name, CommonName: o.Name}
-			if _, err := b.ca.Enrol(t.Context(), trust.LicenceIssuer, use, o.USCC, name); err != nil {
+			if _, err := b.ca.Enrol(t.Context(), purpose, use, o.USCC, name); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -38,10 +38,11 @@ func (s *server) enrol(ctx context.Context, organisations []registry.Organisatio
 			if err != nil {
 				return fmt.Errorf("reading an issuer of %s: %w", t.Code, err)
 			}
-			for _, use := range []key.Purpose{key.LicenceIssuer, key.StatusList} {
-				if err := s.certify(ctx, o, trust.LicenceIssuer, use); err != nil {
-					return err
-				}
+			if err := s.certify(ctx, o, trust.LicenceIssuer, key.LicenceIssuer); err != nil {
+				return err
+			}
+			if err := s.certify(ctx, o, trust.StatusList, key.StatusList); err != nil {
+				return err
 			}
 		}
 	}

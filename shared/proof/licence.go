@@ -210,12 +210,12 @@ func (e *licence) issuerChain() finding {
 	case len(e.chain) == 0:
 		return fail(LicenceNoChain, nil)
 	}
-	return finding{checks: issuerChain(e.trust, e.chain, e.signedAt(), e.Now).As("issuer", "")}
+	return finding{checks: issuerChain(e.trust, trust.LicenceIssuer, e.chain, e.signedAt(), e.Now).As("issuer", "")}
 }
 
 // issuerChain judges the certificate of who signed a credential or a status list.
-func issuerChain(t Trust, chain []*cert.Certificate, at, now time.Time) trust.Result {
-	return t.Anchors.Validate(trust.Request{Leaf: chain[0], Others: chain[1:], Purpose: trust.LicenceIssuer, At: at,
+func issuerChain(t Trust, p trust.Purpose, chain []*cert.Certificate, at, now time.Time) trust.Result {
+	return t.Anchors.Validate(trust.Request{Leaf: chain[0], Others: chain[1:], Purpose: p, At: at,
 		Now: now, KeyUsage: cert.DigitalSignature | cert.NonRepudiation, CRLs: t.CRLs})
 }
 
@@ -365,7 +365,7 @@ func (e *licence) status() finding {
 	return fail(code, detail)
 }
 
-// statusList verifies a Status List Token. Its signer is judged as the licence's was, and must be of the same
+// statusList verifies a Status List Token. Its signer is certified for lists, or for licences, and is of the same
 // organisation.
 func (e *licence) statusList(compact, uri string, detail map[string]any) (statuslist.Token, *finding) {
 	refused := func(f finding) (statuslist.Token, *finding) { return statuslist.Token{}, &f }
@@ -384,7 +384,11 @@ func (e *licence) statusList(compact, uri string, detail map[string]any) (status
 	if len(chain) == 0 || chain[0].Subject.Organization != e.chain[0].Subject.Organization {
 		return refused(found(verdict.Unknown, LicenceStatusList, detail))
 	}
-	if r := issuerChain(e.trust, chain, unverified.IssuedAt, e.Now); r.Overall() != verdict.Valid {
+	r := issuerChain(e.trust, trust.StatusList, chain, unverified.IssuedAt, e.Now)
+	if r.Overall() != verdict.Valid { // an issuer's own key does as well, never the other way round
+		r = issuerChain(e.trust, trust.LicenceIssuer, chain, unverified.IssuedAt, e.Now)
+	}
+	if r.Overall() != verdict.Valid {
 		detail["chain"] = r.Codes()
 		return refused(found(verdict.Unknown, LicenceStatusList, detail))
 	}

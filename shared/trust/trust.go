@@ -36,12 +36,15 @@ const (
 	SealMaker     Purpose = "seal-maker"     // makers of seals (制章人): SM2
 	SealOwner     Purpose = "seal-owner"     // who stamps (签章人): SM2
 	Document      Purpose = "document"       // compatibility signatures in PDF: P-256, and RSA of others
-	LicenceIssuer Purpose = "licence-issuer" // agencies that issue licences and their status lists
+	LicenceIssuer Purpose = "licence-issuer" // agencies that issue licences; they may sign their status lists as well
+	StatusList    Purpose = "status-list"    // status lists alone: whoever keeps them up to date can make no licence
 	Platform      Purpose = "platform"       // the platform's own: receipts, trust lists, https
 )
 
 // Purposes are all purposes, in the order in which they are shown.
-func Purposes() []Purpose { return []Purpose{SealMaker, SealOwner, Document, LicenceIssuer, Platform} }
+func Purposes() []Purpose {
+	return []Purpose{SealMaker, SealOwner, Document, LicenceIssuer, StatusList, Platform}
+}
 
 // Anchor is a certificate that is trusted for a purpose without being certified by another.
 type Anchor struct {
