@@ -3,8 +3,10 @@ package aws
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -12,7 +14,9 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/yinxin/yinxin/infra/outbound"
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
@@ -322,6 +326,65 @@ func (e *Env) keys(db *DB, list ...kept) *Keys {
 	k, err := OpenKeys(KeysOptions{DB: db, Config: e.config("KMS"), Custody: custody})
 	e.fault("opening the keys", err)
 	return k
+}
+
+// Trust is what certificates are judged by.
+func (e *Env) Trust() *Trust { return NewTrust(e.registry(), e.LicenceTypes()) }
+
+// Certificates keeps the certificates of keys.
+func (e *Env) Certificates() Certificates { return Certificates{e.registry()} }
+
+// Enrolled keeps the certificates of keys, and reads the keys that they are compared with.
+func (e *Env) Enrolled() Certificates {
+	e.seals()
+	e.licences()
+	return e.Certificates()
+}
+
+// Certifier has keys of seals certified by the authority of the deployment.
+func (e *Env) Certifier() Certifier {
+	c := Certifier{Certificates: e.Certificates(), Address: e.variable("CA_ADDRESS"), Client: &http.Client{Timeout: enrolmentTime}}
+	sealed, kmsKey := e.variable("CA_CREDENTIAL"), e.variable("SECRET_KEY")
+	if e.Err() != nil {
+		return c
+	}
+	var err error
+	c.Credential, err = e.decrypted(sealed, kmsKey, "ca")
+	e.fault("reading CA_CREDENTIAL", err)
+	return c
+}
+
+// decrypted is a variable that holds a secret as kms:Encrypt made it of the operator's text, in base64.
+func (e *Env) decrypted(sealed, kmsKey, name string) (string, error) {
+	blob, err := base64.StdEncoding.DecodeString(sealed)
+	if err != nil {
+		return "", err
+	}
+	out, err := openKMS(e.config("KMS"), e.open()).Decrypt(e.ctx, &kms.DecryptInput{
+		KeyId: &kmsKey, CiphertextBlob: blob, EncryptionContext: map[string]string{"purpose": "secret", "owner": name},
+	})
+	if err != nil {
+		return "", fmt.Errorf("decrypting: %w", err)
+	}
+	return string(out.Plaintext), nil
+}
+
+// AnyStatusLists are the status lists of this installation and of others.
+func (e *Env) AnyStatusLists() AnyStatusLists {
+	return AnyStatusLists{
+		Own: PublishedStatusLists{DB: e.licences(), Issuer: e.Issuer()},
+		Out: outbound.New(outbound.Options{Timeout: 5 * time.Second, MaxBytes: 1 << 20}),
+	}
+}
+
+// NewTokenKeys makes and ends token keys. Its function cannot sign with them.
+func (e *Env) NewTokenKeys() *Keys { return e.keys(e.sso(), e.custody(key.Token, "TOKEN_KEYS")) }
+
+// NewAgencyKeys makes the keys of makers, and those with which agencies issue licences and sign status lists.
+func (e *Env) NewAgencyKeys() *Keys {
+	e.seals()
+	return e.keys(e.licences(), e.custody(key.SealMaker, "MAKER_KEYS"), e.custody(key.LicenceIssuer, "ISSUER_KEYS"),
+		e.custody(key.StatusList, "STATUS_KEYS"))
 }
 
 // Artefacts keeps the faces of licences.
