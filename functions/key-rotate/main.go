@@ -1,0 +1,15 @@
+// Command key-rotate is the Lambda function that moves the token keys on, on a schedule, and that an operator
+// invokes to end one at once. It cannot sign with them.
+package main
+
+import (
+	"context"
+
+	"github.com/yinxin/yinxin/infra/aws"
+)
+
+func main() {
+	env := aws.LoadEnv(context.Background())
+	rotator := aws.Rotator{Keys: env.NewTokenKeys()}
+	aws.Start(env, aws.Schedule(rotator.Rotate), aws.Invocation(rotator.Kill))
+}
