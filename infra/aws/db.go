@@ -4,9 +4,9 @@
 //	port method ── one conditional write on one item ── the audit event is an attribute of the item
 //	                                                    └─ stream ── [EventOf] ── table log
 //
-// There are five tables (sso, registry, seals, licences, log), each with the keys pk and sk. Each port owns a prefix of
-// pk in one table; README.md lists port, table, prefix and the actions it takes, and a test holds the list to what is
-// sent.
+// There are five tables (sso, registry, seals, licences, log), each with the keys pk and sk. Each kind of record owns a
+// prefix of pk in one table; [Rights] lists port, table, prefix and the actions it takes, and a test holds the list to
+// what is sent. README.md lists what the items hold.
 //
 // What an item holds: body, the record as JSON, as infra/embedded keeps it; beside it, as attributes of their own, what
 // a condition reads or an update changes, and nothing else, so that conditions are exact and records have one form.

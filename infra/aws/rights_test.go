@@ -1,6 +1,8 @@
 package aws_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,4 +57,27 @@ func prefixOf(body map[string]any) string {
 		}
 	}
 	return ""
+}
+
+// TestTheReadmeListsEveryPrefix holds the tables of README.md to the list of rights.
+func TestTheReadmeListsEveryPrefix(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for line := range strings.Lines(string(readme)) {
+		table, rest, found := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		if !found {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([a-z]+#)`").FindAllStringSubmatch(rest, -1) {
+			listed[table+" "+m[1]] = true
+		}
+	}
+	for _, r := range aws.Rights() {
+		if !listed[r.Table+" "+r.Prefix] {
+			t.Errorf("README.md does not list the prefix %s of %s", r.Prefix, r.Table)
+		}
+	}
 }
