@@ -25,6 +25,11 @@ func TestAPurposeIsStatedAndCanBeKept(t *testing.T) {
 		"a line break":         {Purpose{Text: "x", CaseNumber: "a\nb"}, false},
 		"a deletion character": {Purpose{Text: "x", LegalBasis: "a\x7f"}, false},
 		"no UTF-8":             {Purpose{Text: "x\xff"}, false},
+		"the other direction":  {Purpose{Text: "年检\u202e例示\u202c"}, false},
+		"an isolate":           {Purpose{Text: "x", CaseNumber: "\u2067A1\u2069"}, false},
+		"a mark of direction":  {Purpose{Text: "x\u200f"}, false},
+		"a line separator":     {Purpose{Text: "x\u2028y"}, false},
+		"a C1 control":         {Purpose{Text: "x\u0085y"}, false},
 	} {
 		if err := test.p.Check(); (err == nil) != test.ok || err != nil && !errors.Is(err, ErrPurpose) {
 			t.Errorf("%s: Check = %v, want ok %v", name, err, test.ok)

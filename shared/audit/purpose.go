@@ -2,8 +2,8 @@ package audit
 
 import (
 	"net/http"
-	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/yinxin/yinxin/shared/problem"
@@ -38,8 +38,13 @@ func (p Purpose) Check() error {
 	return nil
 }
 
-// Printable tells whether s is UTF-8 of at most limit characters without control characters.
+// Printable tells whether s is UTF-8 of at most limit characters, all of which show themselves where they stand: no control
+// characters, no separators of lines, and none that turn the direction of what follows, by which a purpose, a reason or a
+// number would read otherwise than it is (Unicode Standard Annex 9, section 2).
 func Printable(s string, limit int) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit &&
-		!slices.ContainsFunc([]rune(s), func(r rune) bool { return r < ' ' || r == 0x7f })
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, deceives)
+}
+
+func deceives(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) || r == '\ufeff'
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/big"
 	"net/http"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -194,7 +193,7 @@ func (m manage) draft(ctx context.Context, in requestCommand) (Seal, error) {
 	case typeNumber[in.Kind] == 0:
 		return Seal{}, ErrKind.With("kind is statutory or business")
 	case in.Kind == Statutory && line > 0, in.Kind == Business && (line == 0 || line > 10),
-		strings.ContainsAny(in.Line, "\r\n\t"):
+		!audit.Printable(in.Line, 10):
 		return Seal{}, ErrKind.With("a business seal has a line of 1 to 10 characters, a statutory seal none")
 	case in.Years < 1 || in.Years > 5:
 		return Seal{}, ErrKind.With("years is 1 to 5")
