@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // MaxJSON is how long a JSON request may be for [ReadJSON], in bytes.
@@ -26,18 +27,59 @@ func ReadJSON[T any](w http.ResponseWriter, r *http.Request) (v T, body []byte, 
 	return v, body, nil
 }
 
-// DecodeJSON reads one JSON object strictly: no unknown member, nothing behind it. It refuses with [BadRequest].
+// DecodeJSON reads one JSON object strictly: no unknown member, none twice in whatever letters, nothing behind it. It
+// refuses with [BadRequest].
 func DecodeJSON[T any](body []byte) (T, error) {
 	var v, none T
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil {
+	object := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) // null would do for encoding/json
+	if err := d.Decode(&v); err != nil || !object {
 		return none, BadRequest.With("the body is not the JSON object that is expected")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return none, BadRequest.With("something follows the JSON object")
 	}
+	if twice(json.NewDecoder(bytes.NewReader(body))) {
+		return none, BadRequest.With("a member appears twice")
+	}
 	return v, nil
+}
+
+// twice tells whether an object of a JSON text has a member twice. encoding/json would take the last, and names in any
+// letters: another reader of the same bytes might see another request. The text was decoded before, so that it is sound
+// and not too deep.
+func twice(d *json.Decoder) bool {
+	t, err := d.Token()
+	if err != nil {
+		return false
+	}
+	switch t {
+	case json.Delim('{'):
+		seen := map[string]bool{}
+		for d.More() {
+			name, err := d.Token()
+			if err != nil {
+				return false
+			}
+			text, _ := name.(string)
+			folded := strings.ToLower(text)
+			if seen[folded] || twice(d) {
+				return true
+			}
+			seen[folded] = true
+		}
+	case json.Delim('['):
+		for d.More() {
+			if twice(d) {
+				return true
+			}
+		}
+	default:
+		return false
+	}
+	_, _ = d.Token() // the closing bracket
+	return false
 }
 
 // WriteJSON answers with v. What it returns is a fault, and nothing was written.
