@@ -33,7 +33,8 @@ const eventTime = "20060102T150405.000000000Z"
 // putEvent stores e and its indexes. An event whose ID is known is left as it was.
 func putEvent(tx *bbolt.Tx, e audit.Event) error {
 	if e.ID == "" || e.Time.IsZero() || e.Action == "" || e.Outcome == "" {
-		return fmt.Errorf("an audit event needs ID, time, action and outcome: %+v", e)
+		// Without its texts: what a person wrote as purpose has no place in a log.
+		return fmt.Errorf("the audit event %q of action %q on %q lacks ID, time, action or outcome", e.ID, e.Action, e.Object)
 	}
 	if _, known, err := get[json.RawMessage](tx, bucketEvents, e.ID); err != nil || known {
 		return err
