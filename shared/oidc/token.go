@@ -248,6 +248,9 @@ func (p TokenPorts) clientCredentials(r *http.Request, client Client) (tokens, e
 		return tokens{}, refuse(invalidScope, "nothing of the scope is the client's")
 	}
 	now, scope := p.Now(), strings.Join(scopes, " ")
+	if !within(r.PostForm["resource"], audiences(p.Issuer, scope)) {
+		return tokens{}, badTarget() // before a grant is recorded
+	}
 	id, err := access.Token(p.Rand, 16)
 	if err != nil {
 		return tokens{}, err
