@@ -95,7 +95,7 @@ func certsOnly(der []byte) ([]*cert.Certificate, error) {
 	if rest, err := asn1.Unmarshal(der, &outer); err != nil || len(rest) > 0 || !outer.Type.Equal(signedData) {
 		return nil, errors.New("the answer is no PKCS #7 message of certificates")
 	}
-	if rest, err := asn1.Unmarshal(outer.Content.FullBytes, &inner); err != nil || len(rest) > 0 {
+	if rest, err := asn1.Unmarshal(outer.Content.Bytes, &inner); err != nil || len(rest) > 0 {
 		return nil, errors.New("the answer is no PKCS #7 message of certificates")
 	}
 	var list []*cert.Certificate
