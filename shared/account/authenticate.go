@@ -87,34 +87,35 @@ func (p Passwords) Authenticate(ctx context.Context, username, password, address
 
 // allowances says what an attempt uses up. An unknown browser is held by three counters: its address, its address for
 // this account, and all unknown browsers for this account; the last is wide, and only slows a guesser with many
-// addresses. A known browser has one counter of its own.
+// addresses. Over IPv6 one party may have 65,536 networks, which two more counters take together: it has a fifth of the
+// account's allowance, so that it does not use up the owner's. A known browser has one counter of its own.
 func allowances(username, address, device string, known bool) []allowance {
-	network := network(address)
 	if known {
 		return []allowance{{counterKey("device", username, device), 10, 15 * time.Minute}}
 	}
-	return []allowance{
+	network, site := networks(address)
+	list := []allowance{
 		{counterKey("address", network), 60, 15 * time.Minute},
 		{counterKey("pair", username, network), 5, 15 * time.Minute},
-		{counterKey("account", username), 100, time.Hour},
 	}
+	if site != network {
+		list = append(list, allowance{counterKey("site", site), 600, 15 * time.Minute},
+			allowance{counterKey("site-pair", username, site), 20, time.Hour})
+	}
+	return append(list, allowance{counterKey("account", username), 100, time.Hour})
 }
 
-// network is what one party can be expected to have for itself: an IPv4 address, or an IPv6 prefix of 64 bits.
-func network(address string) string {
+// networks are what one party has for itself: an IPv4 address; an IPv6 network of 64 bits, and the site of 48 that a
+// provider may give to one customer (RFC 6177, section 2).
+func networks(address string) (network, site string) {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
-		return "unknown"
+		return "unknown", "unknown"
 	}
-	bits := 64
 	if a = a.Unmap().WithZone(""); a.Is4() {
-		bits = 32
+		return a.String(), a.String()
 	}
-	prefix, err := a.Prefix(bits)
-	if err != nil {
-		return "unknown"
-	}
-	return prefix.String()
+	return netip.PrefixFrom(a, 64).Masked().String(), netip.PrefixFrom(a, 48).Masked().String()
 }
 
 // counterKey hides what a counter is for: a user name may be a password typed into the wrong field.

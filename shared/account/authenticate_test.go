@@ -184,6 +184,30 @@ func TestAStrangerCannotLockTheOwnerOut(t *testing.T) {
 	}
 }
 
+// A customer's IPv6 site has 65,536 networks (RFC 6177, section 2), and is one stranger.
+func TestAStrangerWithManyNetworksCannotLockTheOwnerOut(t *testing.T) {
+	p, _ := newPasswords(t, cheap())
+	n := 0
+	for i := range 200 {
+		n += fail(t, p, 5, "zhang", fmt.Sprintf("2001:db8:1:%x::1", i), "stranger")
+	}
+	if n != 20 {
+		t.Errorf("one site had %d guesses at one account in an hour, want 20", n)
+	}
+	for _, address := range []string{"192.0.2.1", "2001:db8:2::1"} {
+		if _, _, err := p.Authenticate(t.Context(), "zhang", "correct horse", address, "new browser"); err != nil {
+			t.Errorf("one stranger locked a new browser at %s out: %v", address, err)
+		}
+	}
+	n = 0
+	for i := range 700 {
+		n += fail(t, p, 1, fmt.Sprint("user", i), fmt.Sprintf("2001:db8:3:%x::1", i), "stranger")
+	}
+	if n != 600 {
+		t.Errorf("one site had %d guesses at many accounts, want 600", n)
+	}
+}
+
 func TestSuccessUsesNothingUp(t *testing.T) {
 	p, _ := newPasswords(t, cheap())
 	for i := range 300 {
@@ -202,6 +226,7 @@ func TestAddressesAreCountedAsOnePartyHasThem(t *testing.T) {
 		"IPv4 in IPv6":             {"192.0.2.1", "::ffff:192.0.2.1", true},
 		"one IPv6 network":         {"2001:db8::1", "2001:db8::ffff:1", true},
 		"two IPv6 networks":        {"2001:db8::1", "2001:db8:0:1::1", false},
+		"two IPv6 sites":           {"2001:db8::1", "2001:db8:1::1", false},
 		"one zone":                 {"fe80::1%eth0", "fe80::2%eth1", true},
 		"two that are unreadable":  {"", "x", true},
 		"a readable and not a one": {"192.0.2.1", "x", false},
