@@ -17,6 +17,9 @@
 // RP-Initiated Logout 1.0. Subjects are pairwise (OpenID Connect Core, section 8.1); for our own APIs they are those of
 // the platform's sector.
 //
+// What the conformance suite of the OpenID Foundation asks of a provider is asked by TestOIDCCBasicPlan, TestOIDCCConfigPlan
+// and TestOIDCCRPInitiatedLogoutPlan, module by module.
+//
 // It has no implicit or hybrid flow, no password grant, no request objects, and no grace for a refresh token that was
 // used twice beyond leaving the family alive (see [Refresher]). It knows no passwords: [AuthorizePorts] takes a function.
 package oidc
