@@ -133,11 +133,14 @@ func selectors(sources []source, match func(source) bool) map[string]bool {
 	return found
 }
 
-// adapters: every port has an adapter in infra/embedded, checked by a contract suite that a test there calls; or one in
-// infra/local, where the adapter is another function of the house.
+// stores are the folders with an adapter for every port.
+var stores = []string{"infra/embedded", "infra/aws"}
+
+// adapters: every port has an adapter in infra/embedded and one in infra/aws, each checked by a contract suite that a test
+// there calls; or one in infra/local, where the adapter is another function of the house.
 func adapters(t *testing.T, tr tree) (broken []string) {
 	sources := tr.sources(t)
-	embedded, local := asserted(sources, "infra/embedded"), asserted(sources, "infra/local")
+	local := asserted(sources, "infra/local")
 	// A suite speaks of a port if its package names it, or one that includes it.
 	spoken := selectors(sources, func(s source) bool { return isSuite(s.folder()) && !s.test })
 	for whole, parts := range included(sources) {
@@ -145,19 +148,23 @@ func adapters(t *testing.T, tr tree) (broken []string) {
 			spoken[part] = spoken[part] || spoken[whole]
 		}
 	}
-	called := selectors(sources, func(s source) bool { return s.test && s.folder() == "infra/embedded" })
 	for _, port := range ports(sources) {
-		switch {
-		case local[port]:
-		case !embedded[port]:
-			broken = append(broken, fmt.Sprintf("%s has no adapter: infra/embedded needs var _ %s = …", port, port))
-		case !spoken[port]:
+		if !local[port] && !spoken[port] {
 			broken = append(broken, fmt.Sprintf("%s has no contract suite: a package %stest needs to name it", port, strings.Split(port, ".")[0]))
 		}
 	}
-	for _, suite := range suites(sources) {
-		if !called[suite] {
-			broken = append(broken, suite+" is a contract suite that no test of infra/embedded calls")
+	for _, folder := range stores {
+		adapter := asserted(sources, folder)
+		for _, port := range ports(sources) {
+			if !local[port] && !adapter[port] {
+				broken = append(broken, fmt.Sprintf("%s has no adapter: %s needs var _ %s = …", port, folder, port))
+			}
+		}
+		called := selectors(sources, func(s source) bool { return s.test && s.folder() == folder })
+		for _, suite := range suites(sources) {
+			if !called[suite] {
+				broken = append(broken, fmt.Sprintf("%s is a contract suite that no test of %s calls", suite, folder))
+			}
 		}
 	}
 	return broken
@@ -208,10 +215,14 @@ type Struct struct{}
 		"shared/oidc/oidctest/suite.go": "package oidctest\nfunc Good(t *testing.T, open func(t *testing.T) oidc.Good) {}\nfunc Lost(t *testing.T, open func() oidc.Lonely) {}\nfunc Make() oidc.Whole { return nil }\n",
 		"infra/embedded/a.go":           "package embedded\nvar _ oidc.Good = A{}\nvar _ oidc.Part = A{}\nvar _ oidc.Whole = A{}\nvar (\n_ oidc.Untested = A{}\n)\nvar x oidc.Lonely = A{}\n",
 		"infra/embedded/a_test.go":      "package embedded\nvar _ oidc.Lonely = A{}\nfunc TestA(t *testing.T) { oidctest.Good(t, open) }\n",
+		"infra/aws/a.go":                "package aws\nvar (\n_ oidc.Good = A{}\n_ oidc.Part = (*A)(nil)\n_ oidc.Whole = A{}\n_ oidc.Lonely = A{}\n)\n",
+		"infra/aws/a_test.go":           "package aws_test\nfunc TestA(t *testing.T) { oidctest.Lost(t, open) }\n",
 		"infra/local/a.go":              "package main\nvar _ oidc.Wired = A{}\n",
 	},
 		"oidc.Lonely has no adapter: infra/embedded needs var _ oidc.Lonely = …",
+		"oidc.Untested has no adapter: infra/aws needs var _ oidc.Untested = …",
 		"oidc.Untested has no contract suite: a package oidctest needs to name it",
+		"oidctest.Good is a contract suite that no test of infra/aws calls",
 		"oidctest.Lost is a contract suite that no test of infra/embedded calls",
 	)
 }
