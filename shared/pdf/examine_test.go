@@ -117,6 +117,14 @@ func TestChangesAfterSigningAreClassified(t *testing.T) {
 			20: "<</Type/Annot/Subtype/Widget/FT/Sig/T(new)/Rect[0 0 200 300]/AP<</N 21 0 R>>/P 3 0 R>>",
 			21: streamOf("", "q Q"),
 		}, want: "PDF_CHANGE_NOT_ALLOWED evil-annotation"},
+		{name: "signature field without a signature, in a rectangle beyond the numbers that are read", objects: handmade{
+			3: page("/Annots[7 0 R 10 0 R 14 0 R 20 0 R]"), 6: with(t, signed, 6, "/Fields[7 0 R 9 0 R 14 0 R 20 0 R]"),
+			20: "<</Type/Annot/Subtype/Widget/FT/Sig/T(new)/Rect[0 0 5000000 300]/AP<</N 21 0 R>>/P 3 0 R>>", 21: streamOf("", "q Q"),
+		}, want: "PDF_CHANGE_NOT_ALLOWED evil-annotation"},
+		{name: "signature field without a signature, in a rectangle of five numbers", objects: handmade{
+			3: page("/Annots[7 0 R 10 0 R 14 0 R 20 0 R]"), 6: with(t, signed, 6, "/Fields[7 0 R 9 0 R 14 0 R 20 0 R]"),
+			20: "<</Type/Annot/Subtype/Widget/FT/Sig/T(new)/Rect[0 0 200 300 0]/AP<</N 21 0 R>>/P 3 0 R>>", 21: streamOf("", "q Q"),
+		}, want: "PDF_CHANGE_NOT_ALLOWED evil-annotation"},
 		{name: "note added over the text", objects: handmade{
 			3: page("/Annots[7 0 R 10 0 R 14 0 R 20 0 R]"), 20: "<</Type/Annot/Subtype/FreeText/Rect[0 0 200 300]>>",
 		}, want: "PDF_CHANGE_NOT_ALLOWED evil-annotation", changes: "annotation"},

@@ -306,7 +306,8 @@ func (c *comparison) newField(o object) error {
 	if err != nil {
 		return err
 	}
-	if len(kids) > 0 || ok && b.x1 > b.x0 && b.y1 > b.y0 {
+	// A rectangle that we cannot read is no rectangle that nobody draws.
+	if len(kids) > 0 || d["Rect"] != nil && !ok || ok && b.x1 > b.x0 && b.y1 > b.y0 {
 		c.note(Annotation, r.num, "a visible signature field without a signature")
 		return nil
 	}
