@@ -10,7 +10,7 @@ moto's own server answers requests in threads and checks a condition and writes 
 win. Here a lock is held while a request is answered: what DynamoDB promises of one item is then true.
 
 moto is installed from PyPI, in the versions of moto-requirements.txt, into a virtual environment outside the checkout:
-$YINXIN_MOTO, or ~/.cache/yinxin/moto-<digest of that file>.
+moto-<digest of that file> in ${YINXIN_CACHE:-~/.cache/yinxin}.
 """
 import argparse
 import hashlib
@@ -26,7 +26,8 @@ REQUIREMENTS = pathlib.Path(__file__).resolve().with_name("moto-requirements.txt
 def environment():
     """Makes the virtual environment where there is none, and returns its Python."""
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
-    folder = pathlib.Path(os.environ.get("YINXIN_MOTO") or pathlib.Path.home() / ".cache" / "yinxin" / f"moto-{digest}")
+    caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    folder = pathlib.Path(os.environ.get("YINXIN_CACHE") or caches / "yinxin") / f"moto-{digest}"
     python = folder / "bin" / "python"
     done = folder / "installed"  # written last: a half-made environment is made again
     if not done.exists():
