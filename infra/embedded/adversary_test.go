@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/yinxin/yinxin/shared/cert"
@@ -312,5 +314,66 @@ func TestAKeyOfOnePurposeDoesNotServeAnother(t *testing.T) {
 	v := b.verdict(t, "application/ofd", rezip(t, f.resignSeal(t, unzip(t, w.Body.Bytes()), b.Now(), f.record.Body.ESL)))
 	if failed := strings.Join(v.Failed(), " "); !strings.Contains(failed, trust.NoChain) || !strings.Contains(failed, trust.MakerNotTrusted) {
 		t.Errorf("a seal made by an owner: %s%s", v.Overall, failures(v))
+	}
+}
+
+// One look for one code, through the door itself; and nobody who looks learns the holder's name or number, in any form of
+// the answer, nor does the trail keep them.
+func TestOfConcurrentScansOneSeesAndNobodySeesTheNumber(t *testing.T) {
+	b := openBureau(t, t.TempDir())
+	l := b.issued(t)
+	w := b.send(t, "/show-codes", "worker", "licence.show", "", `{"licence":"`+l.ID+`"}`)
+	var code struct{ Code, QR string }
+	if err := json.Unmarshal(w.Body.Bytes(), &code); err != nil || w.Code != 201 {
+		t.Fatal(w.Code, err)
+	}
+	before := len(b.ledger(t, "worker"))
+	ask := func(input string) string {
+		body, err := json.Marshal(map[string]any{"input": input, "purpose": map[string]string{"text": "核验上门人员(示例)"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	scan := ask(code.QR)
+	answers := make([]string, 50)
+	var wg sync.WaitGroup
+	for n := range answers {
+		wg.Go(func() {
+			w := b.try(t, "/verify", "", "application/json", strings.NewReader(scan))
+			answers[n] = w.Body.String()
+		})
+	}
+	wg.Wait()
+	seen := 0
+	for _, a := range answers {
+		if strings.Contains(a, `"verdict":"valid"`) {
+			seen++
+		} else if !strings.Contains(a, proof.CodeSpent) {
+			t.Errorf("a scan is answered with %.300s", a)
+		}
+	}
+	if seen != 1 {
+		t.Errorf("%d of %d scans saw the licence, want one", seen, len(answers))
+	}
+	if n := len(b.ledger(t, "worker")) - before; n != 1 {
+		t.Errorf("%d entries in the ledger for one look", n)
+	}
+	// The same licence in every way of asking, right and wrong.
+	answers = append(answers, b.try(t, "/verify", "", "application/json", strings.NewReader(ask(l.Identifier))).Body.String(),
+		b.try(t, "/verify", "", "application/json", strings.NewReader(ask(l.Identifier+"0"))).Body.String(),
+		b.try(t, "/verify", "", "application/json", strings.NewReader(`{"input":"`+l.Identifier+`"}`)).Body.String(),
+		b.try(t, "/verify", "", "application/json", strings.NewReader(
+			`{"input":"`+l.Identifier+`","expect":{"holderName":"周"},"purpose":{"text":"x"}}`)).Body.String())
+	trail, err := json.Marshal(b.trail(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range append(answers, string(trail)) {
+		for _, secret := range []string{"990000199202140010", "周八", code.Code} {
+			if strings.Contains(text, secret) {
+				t.Fatalf("%q is told in %.500s", secret, text)
+			}
+		}
 	}
 }
