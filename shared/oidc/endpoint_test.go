@@ -538,7 +538,7 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 	}
 }
 
-// RFC 6749, section 2.3; OpenID Connect Core, section 9.
+// RFC 6749, section 2.3; OpenID Connect Core, section 9. RFC 9110, section 15.5.2: no 401 without a challenge.
 func TestClientAuthentication(t *testing.T) {
 	h := newHouse(t)
 	grant := url.Values{"grant_type": {"client_credentials"}}
@@ -554,25 +554,24 @@ func TestClientAuthentication(t *testing.T) {
 		form       url.Values
 		status     int
 		code       string
-		challenge  bool
 	}{
-		"nothing":                     {"", "", grant, 401, "invalid_client", false},
-		"an unknown client":           {"nobody", "x", grant, 401, "invalid_client", true},
-		"a wrong secret":              {"portal", "x", grant, 401, "invalid_client", true},
-		"no secret":                   {"portal", "", grant, 401, "invalid_client", true},
-		"the right one":               {"portal", url.QueryEscape(portalSecret), with("client_id", "portal"), 400, "unauthorized_client", false},
-		"another client_id":           {"portal", url.QueryEscape(portalSecret), with("client_id", "fund"), 400, "invalid_request", false},
-		"two methods":                 {"portal", url.QueryEscape(portalSecret), with("client_secret", portalSecret), 400, "invalid_request", false},
-		"basic instead of post":       {"fund", url.QueryEscape(fundSecret), grant, 401, "invalid_client", true},
-		"post instead of basic":       {"", "", with("client_id", "portal", "client_secret", portalSecret), 401, "invalid_client", false},
-		"post":                        {"", "", with("client_id", "fund", "client_secret", fundSecret), 200, "", false},
-		"post with an empty secret":   {"", "", with("client_id", "fund", "client_secret", ""), 401, "invalid_client", false},
-		"client_id of a confidential": {"", "", with("client_id", "fund"), 401, "invalid_client", false},
-		"client_id of one with keys":  {"", "", with("client_id", "dept"), 401, "invalid_client", false},
-		"a public client's own":       {"", "", with("client_id", "app"), 400, "unauthorized_client", false},
-		"a secret of a public client": {"", "", with("client_id", "app", "client_secret", "x"), 401, "invalid_client", false},
-		"an unknown assertion type":   {"", "", with("client_assertion_type", "saml", "client_assertion", "x"), 401, "invalid_client", false},
-		"an assertion without type":   {"", "", with("client_assertion", h.assertion(t, nil)), 401, "invalid_client", false},
+		"nothing":                     {"", "", grant, 401, "invalid_client"},
+		"an unknown client":           {"nobody", "x", grant, 401, "invalid_client"},
+		"a wrong secret":              {"portal", "x", grant, 401, "invalid_client"},
+		"no secret":                   {"portal", "", grant, 401, "invalid_client"},
+		"the right one":               {"portal", url.QueryEscape(portalSecret), with("client_id", "portal"), 400, "unauthorized_client"},
+		"another client_id":           {"portal", url.QueryEscape(portalSecret), with("client_id", "fund"), 400, "invalid_request"},
+		"two methods":                 {"portal", url.QueryEscape(portalSecret), with("client_secret", portalSecret), 400, "invalid_request"},
+		"basic instead of post":       {"fund", url.QueryEscape(fundSecret), grant, 401, "invalid_client"},
+		"post instead of basic":       {"", "", with("client_id", "portal", "client_secret", portalSecret), 401, "invalid_client"},
+		"post":                        {"", "", with("client_id", "fund", "client_secret", fundSecret), 200, ""},
+		"post with an empty secret":   {"", "", with("client_id", "fund", "client_secret", ""), 401, "invalid_client"},
+		"client_id of a confidential": {"", "", with("client_id", "fund"), 401, "invalid_client"},
+		"client_id of one with keys":  {"", "", with("client_id", "dept"), 401, "invalid_client"},
+		"a public client's own":       {"", "", with("client_id", "app"), 400, "unauthorized_client"},
+		"a secret of a public client": {"", "", with("client_id", "app", "client_secret", "x"), 401, "invalid_client"},
+		"an unknown assertion type":   {"", "", with("client_assertion_type", "saml", "client_assertion", "x"), 401, "invalid_client"},
+		"an assertion without type":   {"", "", with("client_assertion", h.assertion(t, nil)), 401, "invalid_client"},
 	} {
 		r := h.tokenRequest(t, tt.form)
 		if tt.id != "" {
@@ -580,7 +579,7 @@ func TestClientAuthentication(t *testing.T) {
 		}
 		status, v, header := h.send(t, r)
 		got, _ := v["error"].(string)
-		if status != tt.status || got != tt.code || (header.Get("WWW-Authenticate") != "") != tt.challenge {
+		if status != tt.status || got != tt.code || (header.Get("WWW-Authenticate") != "") != (status == 401) {
 			t.Errorf("%s: %d %v %q", name, status, v, header.Get("WWW-Authenticate"))
 		}
 	}
@@ -777,6 +776,9 @@ func TestClientRecords(t *testing.T) {
 		"javascript":                  `{"client_id":"x","client_name":"x","profile":"native","redirect_uris":["javascript:alert(1)"]}`,
 		"a private scheme on the web": `{"client_id":"x","client_name":"x",` + secret + `,"redirect_uris":["cn.example.app:/cb"]}`,
 		"two hosts without sector":    `{"client_id":"x","client_name":"x",` + secret + `,"redirect_uris":["https://x.example/","https://y.example/"]}`,
+		"a sector without a scheme":   `{"client_id":"x","client_name":"x",` + secret + `,"redirect_uris":["https://x.example/"],"sector_identifier_uri":"x.example"}`,
+		"a sector over http":          `{"client_id":"x","client_name":"x",` + secret + `,"redirect_uris":["https://x.example/"],"sector_identifier_uri":"http://x.example/s"}`,
+		"a sector without a host":     `{"client_id":"x","client_name":"x",` + secret + `,"redirect_uris":["https://x.example/"],"sector_identifier_uri":"https:///s"}`,
 		"a short secret":              `{"client_id":"x","client_name":"x","client_secret":"short","redirect_uris":["https://x.example/"]}`,
 		"no secret":                   `{"client_id":"x","client_name":"x","redirect_uris":["https://x.example/"]}`,
 		"a public client's secret":    `{"client_id":"x","client_name":"x","profile":"native",` + secret + `,"redirect_uris":["https://x.example/"]}`,

@@ -56,7 +56,7 @@ func writeError(w http.ResponseWriter, r *http.Request, issuer string, err error
 		slog.ErrorContext(r.Context(), "request failed", "method", r.Method, "route", r.Pattern, "error", err.Error())
 		e = &Error{Code: serverError, Description: "something went wrong on our side", Status: http.StatusInternalServerError}
 	}
-	if e.Code == invalidClient && r.Header.Get("Authorization") != "" {
+	if e.Status == http.StatusUnauthorized { // RFC 9110, section 15.5.2
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q", issuer))
 	}
 	writeJSON(w, e.Status, struct {
