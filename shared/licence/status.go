@@ -62,9 +62,9 @@ type PublishPorts struct {
 	Keys         key.Opener // keys of the purpose StatusList, owned by the agency's code
 	Certificates IssuerCertificates
 	Audit        audit.Recorder // the beginning of a publication
-	TTL          time.Duration // how long a copy of a list may be used
-	Validity     time.Duration // how long a list is good without a new one
-	Debounce     time.Duration // a list changed within this time after it was published waits for the next call
+	TTL          time.Duration  // how long a copy of a list may be used
+	Validity     time.Duration  // how long a list is good without a new one
+	Debounce     time.Duration  // a list changed within this time after it was published waits for the next call
 	Now          func() time.Time
 	Rand         io.Reader
 }
