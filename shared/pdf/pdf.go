@@ -76,6 +76,6 @@ const (
 	maxDescribed  = 4096     // bytes of a text in a signature dictionary
 	maxSignatures = 128      // signature fields
 	maxInflated   = 64 << 20 // bytes of decompressed cross-reference and object streams, all together
-	maxVisited    = 1 << 24  // values looked at when revisions are compared, all together
+	maxVisited    = 1 << 23  // values looked at when revisions are compared, all together: some seconds
 	maxLoading    = 16       // objects being read because another one needs them
 )
