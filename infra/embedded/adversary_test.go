@@ -23,6 +23,7 @@ import (
 	"github.com/yinxin/yinxin/shared/proof"
 	"github.com/yinxin/yinxin/shared/seal"
 	"github.com/yinxin/yinxin/shared/trust"
+	"github.com/yinxin/yinxin/shared/verdict"
 )
 
 // try sends a request whatever comes of it.
@@ -375,5 +376,25 @@ func TestOfConcurrentScansOneSeesAndNobodySeesTheNumber(t *testing.T) {
 				t.Fatalf("%q is told in %.500s", secret, text)
 			}
 		}
+	}
+}
+
+// A file that is too large to be examined was not shown to be false: the verdict says that, and nothing else.
+func TestWhatIsBeyondTheBoundsIsNotCalledFalse(t *testing.T) {
+	o := openOffice(t, t.TempDir())
+	s := o.activeSeal(t, "li", finance)
+	files := unzip(t, o.stamp(t, "li", s.ID, o.ofd(t), testOrder))
+	for name, c := range map[string]struct {
+		media    string
+		document []byte
+	}{
+		"a package that unpacks beyond all measure": {"ofd", rezip(t, with(files, "Doc_0/blank", strings.Repeat("\x00", 1<<22)))},
+		"a form field with an endless name":         {"pdf", manyFields(3, 1<<16)},
+	} {
+		v := o.verdict(t, "application/"+c.media, c.document)
+		if v.Overall != verdict.Indeterminate || len(v.Checks) != 1 || v.Checks[0].Code != proof.BeyondBounds {
+			t.Errorf("%s: %s%s", name, v.Overall, failures(v))
+		}
+		worded(t, v)
 	}
 }

@@ -9,6 +9,7 @@ const (
 	NoSignature  = "NO_SIGNATURE"  // the document carries none
 
 	FormatFailure         = "FORMAT_FAILURE"
+	BeyondBounds          = "BEYOND_BOUNDS"            // larger or deeper than what is examined here: not shown to be false
 	VersionUnsupported    = "SEAL_VERSION_UNSUPPORTED" // v1 or v5 of the seal format
 	HashFailure           = "HASH_FAILURE"
 	SigCryptoFailure      = "SIG_CRYPTO_FAILURE"
@@ -93,6 +94,8 @@ var meanings = map[string]meaning{
 
 	FormatFailure: says("格式不符合标准，拒绝解读。", "The form breaks the standard and is not interpreted.").
 		then(refuseZH, refuseEN),
+	BeyondBounds: says("文件超出本系统可检查的范围。", "The file is beyond what can be examined here.").
+		then("请用其他软件验证，或向出具单位核实。", "Verify it with other software, or ask the issuer."),
 	VersionUnsupported: says("印章格式为本系统尚不解读的版本。", "The seal is of a version of the format that is not read here.").
 		then("请用支持该版本的软件验证。", "Verify it with software that reads this version."),
 	HashFailure: says("内容在签章之后被改动。", "The content was changed after it was stamped.").

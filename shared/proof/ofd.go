@@ -86,7 +86,11 @@ func OFD(ctx context.Context, document []byte, t Trust, now time.Time) verdict.V
 		var refused *ofd.FormatError
 		detail := map[string]any{}
 		if errors.As(err, &refused) {
-			detail["reason"], detail["path"] = string(refused.Code), refused.Path
+			detail["reason"], detail["path"] = string(refused.Code), told(refused.Path)
+			switch refused.Code {
+			case ofd.ZipTooLarge, ofd.ZipTooManyEntries, ofd.ZipRatio, ofd.XMLTooLarge:
+				return Conclude("ofd", document, now, "package.format", verdict.Unknown, BeyondBounds, detail)
+			}
 		}
 		return Conclude("ofd", document, now, "package.format", verdict.Fail, FormatFailure, detail)
 	}

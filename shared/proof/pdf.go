@@ -76,8 +76,11 @@ func PDF(ctx context.Context, document []byte, t Trust, now time.Time) verdict.V
 		detail := map[string]any{}
 		if errors.As(err, &refused) {
 			detail["reason"] = string(refused.Code)
-			if refused.Code == pdf.Encrypted {
+			switch refused.Code {
+			case pdf.Encrypted:
 				return Conclude("pdf", document, now, "file.format", verdict.Unknown, KindUnsupported, detail)
+			case pdf.TooLarge:
+				return Conclude("pdf", document, now, "file.format", verdict.Unknown, BeyondBounds, detail)
 			}
 		}
 		return Conclude("pdf", document, now, "file.format", verdict.Fail, FormatFailure, detail)
