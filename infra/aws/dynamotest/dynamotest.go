@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -152,27 +153,29 @@ func Open(t testing.TB, now func() time.Time) *Store {
 
 func (s *Store) make(t testing.TB, client *dynamodb.Client, kind, name string) {
 	t.Helper()
-	out, err := client.CreateTable(t.Context(), Schema(kind, name))
-	if err != nil {
+	_, err := client.CreateTable(t.Context(), Schema(kind, name))
+	var exists *types.ResourceInUseException
+	if err != nil && !errors.As(err, &exists) { // the name is drawn: what exists is ours, and the answer was lost
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
+		_, err := client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &name})
+		var gone *types.ResourceNotFoundException
+		if err != nil && !errors.As(err, &gone) {
 			t.Errorf("deleting the table %s: %v", name, err)
 		}
 	})
-	if out.TableDescription.TableStatus != types.TableStatusActive {
-		waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) {
-			o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second
-		})
-		if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, 2*time.Minute); err != nil {
-			t.Fatal(err)
-		}
+	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second
+	})
+	out, err := waiter.WaitForOutput(t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, 2*time.Minute)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if kind == "log" {
 		return // what is in it has arrived
 	}
-	arn := *out.TableDescription.LatestStreamArn
+	arn := *out.Table.LatestStreamArn
 	described, err := stream[struct {
 		StreamDescription struct{ Shards []struct{ ShardId string } }
 	}](t.Context(), s.config, "DescribeStream", map[string]string{"StreamArn": arn})
@@ -223,43 +226,50 @@ func (s *Store) Settle(ctx context.Context) error {
 	return nil
 }
 
-// stream calls an operation of DynamoDB Streams, whose client is no dependency of ours.
+// stream calls an operation of DynamoDB Streams, whose client is no dependency of ours, again where the connection breaks.
 func stream[T any](ctx context.Context, c sdk.Config, operation string, in map[string]string) (out T, err error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return out, err
 	}
+	var data []byte
+	for range 3 {
+		if data, err = send(ctx, c, operation, body); err == nil {
+			return out, json.Unmarshal(data, &out)
+		}
+	}
+	return out, err
+}
+
+func send(ctx context.Context, c sdk.Config, operation string, body []byte) ([]byte, error) {
 	endpoint := os.Getenv("DYNAMODB_STREAMS_ENDPOINT")
 	if endpoint == "" {
 		endpoint = *c.BaseEndpoint
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/", bytes.NewReader(body))
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	r.Header.Set("X-Amz-Target", "DynamoDBStreams_20120810."+operation)
 	who, err := c.Credentials.Retrieve(ctx)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	sum := sha256.Sum256(body)
 	if err := v4.NewSigner().SignHTTP(ctx, who, r, hex.EncodeToString(sum[:]), "dynamodb", c.Region, time.Now()); err != nil {
-		return out, err
+		return nil, err
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // what was needed of it is read
 	data, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return out, err
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", operation, answer.Status, data)
 	}
-	if answer.StatusCode != http.StatusOK {
-		return out, fmt.Errorf("%s: %s: %s", operation, answer.Status, data)
-	}
-	return out, json.Unmarshal(data, &out)
+	return data, err
 }
 
 // Events reads the events of a store, after it has settled.
