@@ -7,6 +7,7 @@
 //	pdf.go      signatures in PDF   ISO 32000-2, 12.8; EN 319 142-1; the rules of RFC 5652 in shared/cms
 //	licence.go  SD-JWT VC           RFC 9901; draft-ietf-oauth-sd-jwt-vc; draft-ietf-oauth-status-list
 //	identifier.go  identifiers      GB/T 36904-2018
+//	face.go     faces of licences   the state of the licence that a stamped document says it is
 //	codes.go    what each code means and what to do about it, in Chinese and English
 //
 // A row that cannot be evaluated because an earlier one failed is not hidden: it is skipped, with the code NOT_EVALUATED,

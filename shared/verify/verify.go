@@ -9,7 +9,8 @@
 //
 // A verdict is always answered with 200, also "invalid": a status of 4xx says that the request could not be read. The
 // door is open to everybody and opens no key. Whoever asks about a stored licence states a purpose, which the holder
-// reads; documents and credentials are brought by the caller and need none, and nothing of them is kept.
+// reads; documents and credentials are brought by the caller and need none, and nothing of them is kept. Of a document
+// that is the face of a licence the register is asked for the state too, once the issuer's stamp was found good.
 //
 // It does not sign what it answers, and it fetches nothing itself: status lists come through a port.
 package verify
