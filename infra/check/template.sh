@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 cache=${YINXIN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/yinxin}
 build=${1:-$(mktemp -d "${TMPDIR:-/tmp}/yinxin-sam.XXXXXX")}
+mkdir -p "$build"
 [ $# -gt 0 ] || trap 'rm -rf "$build"' EXIT
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=cn-north-1 CHECKOV_RUN_SCA_PACKAGE_SCAN_V2=false
 
