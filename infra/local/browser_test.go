@@ -281,7 +281,7 @@ func (c scene) looksUp(t *testing.T, script bool) {
 		v.judge("verify-refused")
 	}
 	reason := "核实上门人员(示例) <b>" + map[bool]string{true: "一", false: "二"}[script] + "</b>"
-	v.write("#input", service.Identifier)
+	v.has(`#input[value="` + service.Identifier + `"]`) // what was typed stands there still
 	v.write("#purpose", reason)
 	v.follow("#look-up")
 	v.has("#verdict")
