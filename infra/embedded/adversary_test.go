@@ -398,3 +398,23 @@ func TestWhatIsBeyondTheBoundsIsNotCalledFalse(t *testing.T) {
 		worded(t, v)
 	}
 }
+
+// A later seal over an earlier one may be what two agencies want, or the way to hide who else has stamped: it is told.
+func TestASealOverAnotherIsTold(t *testing.T) {
+	o := openOffice(t, t.TempDir())
+	first, second := o.activeSeal(t, "li", finance), o.activeSeal(t, "sun", commerce)
+	once := o.stamp(t, "li", first.ID, o.ofd(t), testOrder)
+	for x, want := range map[string]int{`"x":141`: 2, `"x":80`: 0} {
+		v := o.verdict(t, "application/ofd", o.stamp(t, "sun", second.ID, once, strings.Replace(testOrder, `"x":140`, x, 1)))
+		warned := 0
+		for _, c := range v.Checks {
+			if c.Code == proof.SealOverlapped && c.Result == verdict.Warn {
+				warned++
+			}
+		}
+		if v.Overall != verdict.Valid || warned != want {
+			t.Errorf("%s: %s with %d warnings, want %d%s", x, v.Overall, warned, want, failures(v))
+		}
+		worded(t, v)
+	}
+}

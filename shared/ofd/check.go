@@ -92,6 +92,9 @@ func (p *Package) CheckPath(s Signature, propertyInfo string) []Finding {
 	return []Finding{finding(PropertyPath, Fail, s.Path, s.Path, "propertyInfo %.200q", propertyInfo)}
 }
 
+// maxOverlaps bounds the pairs of seals that are compared for one signature: seam seals of two agencies on 700 pages.
+const maxOverlaps = 1 << 19
+
 // Geometry is compared with half a millimetre of tolerance.
 const tolerance = 0.5
 
@@ -114,10 +117,7 @@ func (p *Package) CheckGeometry(s Signature, sealW, sealH float64) []Finding {
 		if math.Abs(b.W-sealW) > tolerance || math.Abs(b.H-sealH) > tolerance {
 			note(BoundarySize, Fail, a, "%v × %v mm, the seal has %v × %v", b.W, b.H, sealW, sealH)
 		}
-		visible := b
-		if a.Clip != nil {
-			visible = b.intersect(Box{b.X + a.Clip.X, b.Y + a.Clip.Y, a.Clip.W, a.Clip.H})
-		}
+		visible := a.visible()
 		shown += visible.area()
 		page, ok := p.page(s.Body, a.PageRef)
 		if !ok {
@@ -136,6 +136,42 @@ func (p *Package) CheckGeometry(s Signature, sealW, sealH float64) []Finding {
 		out = append(out, finding(ClipHidesSeal, Warn, s.Path, s.Path, "%.0f of %.0f mm²", shown, sealW*sealH))
 	}
 	return out
+}
+
+// CheckOverlap names the signatures whose seals lie over or under those of s.
+func (p *Package) CheckOverlap(s Signature) []Finding {
+	var out []Finding
+	budget := maxOverlaps
+	for _, other := range p.signatures {
+		if other.Path != s.Path && overlapping(s, other, &budget) {
+			out = append(out, finding(SealOverlapped, Warn, s.Path, other.Path, ""))
+		}
+	}
+	return out
+}
+
+// overlapping tells whether seals of two signatures share more than a square millimetre of a page: which of them hides
+// the other, readers decide. What is compared is taken from budget; beyond it nothing is told.
+func overlapping(s, other Signature, budget *int) bool {
+	for _, a := range s.Stamps {
+		for _, b := range other.Stamps {
+			if *budget--; *budget < 0 {
+				return false
+			}
+			if s.Body == other.Body && a.PageRef == b.PageRef && a.visible().intersect(b.visible()).area() > 1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// visible is the part of a page that a StampAnnot takes.
+func (a StampAnnot) visible() Box {
+	if a.Clip == nil {
+		return a.Boundary
+	}
+	return a.Boundary.intersect(Box{a.Boundary.X + a.Clip.X, a.Boundary.Y + a.Clip.Y, a.Clip.W, a.Clip.H})
 }
 
 func (p *Package) page(body int, id string) (Page, bool) {

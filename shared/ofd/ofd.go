@@ -83,6 +83,7 @@ const (
 	BoundaryPartlyOff  Code = "boundary_partly_off_page" //
 	BoundarySize       Code = "boundary_size"            // shown in another size than the seal has
 	ClipHidesSeal      Code = "clip_hides_seal"          // the clips together show less than the seal
+	SealOverlapped     Code = "seal_overlapped"          // the seal of another signature lies over or under it
 	UncoveredReachable Code = "uncovered_reachable"      // a file of the document that no valid signature protects
 	SmuggledEntry      Code = "smuggled_entry"           // a file that is neither reachable nor protected (夹带文件)
 	UnlistedSignature  Code = "unlisted_signature"       // files of a signature that is not in the list

@@ -31,6 +31,7 @@ const (
 	SmuggledFiles         = "SMUGGLED_FILES"
 	SignatureStripped     = "SIGNATURE_STRIPPED"
 	StampDisplaced        = "STAMP_DISPLACED"
+	SealOverlapped        = "SEAL_OVERLAPPED"
 	AlgorithmNotAllowed   = "ALGORITHM_NOT_ALLOWED"
 	Tolerated             = "TOLERATED_DEVIATION"
 	FontNotEmbedded       = "FONT_NOT_EMBEDDED"
@@ -137,6 +138,7 @@ var meanings = map[string]meaning{
 		then(refuseZH, refuseEN),
 	StampDisplaced: says("印章的显示位置或大小不实。", "The seal is not shown where or as it was stamped.").
 		then(refuseZH, refuseEN),
+	SealOverlapped: says("印章与另一签章的图形重叠，可能被遮挡。", "The seal and that of another signature overlap: one may hide the other."),
 	AlgorithmNotAllowed: says("使用了不允许的密码算法。", "An algorithm is used that is not allowed.").
 		then(refuseZH, refuseEN),
 	Tolerated:         says("与标准略有出入，不影响结论。", "It departs from the standard in a way that does not matter here."),

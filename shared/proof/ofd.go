@@ -443,6 +443,9 @@ func (e *ofdStamp) geometry() finding {
 	if is {
 		return f
 	}
+	if f, is := of(e.pkg.CheckOverlap(e.sig), SealOverlapped, ofd.SealOverlapped); is {
+		return f
+	}
 	return pass(map[string]any{"appearances": len(e.sig.Stamps)})
 }
 
