@@ -49,6 +49,10 @@ type Expectation struct {
 const (
 	skew     = time.Minute // by which clocks may differ
 	maxChain = 8           // certificates in x5c
+
+	// maxListAge is how old a status list may be that does not say itself how long it may be used: an old one, played
+	// again, would be good for ever.
+	maxListAge = 24 * time.Hour
 )
 
 // licence is the evidence of one credential.
@@ -396,6 +400,10 @@ func (e *licence) statusList(compact, uri string, detail map[string]any) (status
 		Now: e.Now, Skew: skew})
 	if err != nil {
 		return refused(statusBroken(err, detail))
+	}
+	if token.Expires.IsZero() && token.TTL == 0 && e.Now.Sub(token.IssuedAt) > maxListAge {
+		detail["reason"] = string(statuslist.Stale)
+		return refused(found(verdict.Unknown, LicenceStatusList, detail))
 	}
 	return token, nil
 }

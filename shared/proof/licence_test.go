@@ -284,6 +284,8 @@ func TestLicencesAreJudgedByNameOfWhatIsWrong(t *testing.T) {
 			i.tokenKey = keytest.New(t, key.ES256)
 			return plain(i)
 		}, nil, "indeterminate LIC_STATUS_LIST_INVALID"},
+		{"an old list without an end, played again", lasting(25 * time.Hour), nil, "indeterminate LIC_STATUS_LIST_INVALID"},
+		{"a list of today without an end", lasting(23 * time.Hour), nil, "valid"},
 		{"nobody to ask for lists", func(i *issuer) string {
 			i.trust.StatusList = nil
 			return plain(i)
@@ -335,6 +337,23 @@ func members(change func(map[string]any)) func(i *issuer) string {
 			i.t.Fatal(err)
 		}
 		return strings.Join(parts, "~")
+	}
+}
+
+// lasting is a licence whose status list says nothing of how long it may be used, and is of an age.
+func lasting(age time.Duration) func(i *issuer) string {
+	return func(i *issuer) string {
+		unsigned, err := statuslist.Prepare(statuslist.Token{Subject: listURI, IssuedAt: i.now.Add(-age), List: i.list,
+			X5C: [][]byte{i.tokenDER}})
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		token, err := unsigned.Sign(i.t.Context(), i.tokenKey)
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		i.trust.StatusList = func(context.Context, string) (string, bool, error) { return token, true, nil }
+		return i.issue(i.content())
 	}
 }
 
