@@ -207,6 +207,8 @@ func (s *itemStore) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		var holds bool
 		switch in.ConditionExpression {
+		case "":
+			holds = true
 		case "attribute_not_exists(#pk)":
 			holds = !there
 		case "#revision = :before":
