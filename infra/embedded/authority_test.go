@@ -239,8 +239,8 @@ func TestCRLsAreKeptForHalfADayAndMadeAnewAfter(t *testing.T) {
 		return l
 	}
 	first := lists()
-	if len(first) != 7 {
-		t.Fatalf("%d lists, want those of two roots and five authorities", len(first))
+	if len(first) != 8 {
+		t.Fatalf("%d lists, want those of two roots and six authorities", len(first))
 	}
 	c.add(crlRenewal - time.Second)
 	if !bytes.Equal(lists()[0].Raw, first[0].Raw) {
