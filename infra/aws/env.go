@@ -273,8 +273,14 @@ func (e *Env) Guard() access.Guard {
 	return access.Guard{Issuer: e.Issuer(), Keys: e.TokenKeys(), Grants: e.Grants(), Now: e.now}
 }
 
-// TokenSigners opens the token key.
-func (e *Env) TokenSigners() *Keys { return e.keys(e.sso(), e.custody(key.Token, "TOKEN_KEYS")) }
+// TokenSigners opens the token key, at the cold start already: the first request does not wait for it.
+func (e *Env) TokenSigners() *Keys {
+	k := e.keys(e.sso(), e.custody(key.Token, "TOKEN_KEYS"))
+	if e.Err() == nil {
+		e.fault("opening the token key", k.WarmKey(e.ctx, key.Token, ""))
+	}
+	return k
+}
 
 // SealKeys opens the keys of seals.
 func (e *Env) SealKeys() *Keys {

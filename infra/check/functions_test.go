@@ -70,8 +70,8 @@ func folders(t *testing.T, tr tree) (broken []string) {
 func TestFoldersAndResourcesAreOne(t *testing.T) { holds(t, folders) }
 
 // localTable is what infra/local wires: the routes of each function by its name, and those that events drive.
-func localTable(sources []source) (routesOf map[string]string, events []string) {
-	routesOf = map[string]string{}
+func localTable(sources []source) (routesOf, timeouts map[string]string, events []string) {
+	routesOf, timeouts = map[string]string{}, map[string]string{}
 	for _, s := range sources {
 		if s.test || s.folder() != "infra/local" {
 			continue
@@ -87,13 +87,16 @@ func localTable(sources []source) (routesOf map[string]string, events []string) 
 			case name == "":
 			case fields["Routes"] != nil:
 				routesOf[name] = selector(fields["Routes"])
+				if id, ok := fields["Timeout"].(*ast.Ident); ok {
+					timeouts[name] = id.Name
+				}
 			case fields["Run"] != nil:
 				events = append(events, name)
 			}
 			return true
 		})
 	}
-	return routesOf, events
+	return routesOf, timeouts, events
 }
 
 // keyed are the fields of a composite literal that are written by name.
@@ -131,7 +134,7 @@ func gatewayRoute(pattern string) string {
 func templateRoutes(t *testing.T, tr tree) (broken []string) {
 	sources := tr.sources(t)
 	lists, _ := declared(t, sources)
-	local, events := localTable(sources)
+	local, timeouts, events := localTable(sources)
 	all := mains(sources)
 	functions := readTemplate(t, tr).functions()
 	for name := range local {
@@ -151,6 +154,10 @@ func templateRoutes(t *testing.T, tr tree) (broken []string) {
 		}
 		var want []string
 		if variable, ok := local[folder]; ok {
+			// infra/local gives 10 seconds, and 25 to documents, as the template does.
+			if seconds := text(r.prop("Timeout")); (seconds == "") != (timeouts[folder] == "") || seconds != "" && seconds != "25" {
+				broken = append(broken, fmt.Sprintf("template.yaml: %s has the timeout %q, and infra/local %q", r.name, seconds, timeouts[folder]))
+			}
 			for _, route := range lists[variable] {
 				want = append(want, gatewayRoute(route))
 			}
