@@ -10,14 +10,17 @@ import (
 // Artefacts keeps the faces of licences in S3.
 type Artefacts struct{ *Blobs }
 
-var _ licence.Artefacts = Artefacts{}
+var (
+	_ licence.ArtefactReader = Artefacts{}
+	_ licence.Artefacts      = Artefacts{}
+)
 
 // PutArtefact implements [licence.Artefacts].
 func (s Artefacts) PutArtefact(ctx context.Context, name string, data []byte) error {
 	return s.PutBlob(ctx, name, data)
 }
 
-// Artefact implements [licence.Artefacts].
+// Artefact implements [licence.ArtefactReader].
 func (s Artefacts) Artefact(ctx context.Context, name string) ([]byte, error) {
 	data, err := s.Blob(ctx, name)
 	if errors.Is(err, ErrBlobUnknown) {

@@ -80,8 +80,9 @@ func OtherRights() []OtherRight {
 		{"Env.NewAgencyKeys", kmsKeys, "tag purpose=licence-issuer", []string{"kms:GetPublicKey", "kms:ScheduleKeyDeletion", "kms:Sign"}},
 		{"Env.NewAgencyKeys", kmsKeys, "tag purpose=status-list", []string{"kms:GetPublicKey", "kms:ScheduleKeyDeletion", "kms:Sign"}},
 
-		{"licence.Artefacts", "Artefacts/faces/*", "", []string{"s3:GetObject", "s3:PutObject"}},
-		{"licence.Artefacts", "Artefacts", "prefix faces/*", []string{"s3:ListBucket"}},
+		{"licence.ArtefactReader", "Artefacts/faces/*", "", []string{"s3:GetObject"}},
+		{"licence.ArtefactReader", "Artefacts", "prefix faces/*", []string{"s3:ListBucket"}},
+		{"licence.Artefacts", "Artefacts/faces/*", "", []string{"s3:PutObject"}},
 		{"licence.FaceStamper", "!Ref SealStamp.Alias", "", []string{"lambda:InvokeFunction"}},
 	}
 }

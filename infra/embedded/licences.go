@@ -20,6 +20,7 @@ var (
 	_ licence.Identifiers      = Licences{}
 	_ licence.IdentifierReader = Licences{}
 	_ licence.HolderReader     = Licences{}
+	_ licence.ArtefactReader   = Licences{}
 	_ licence.Artefacts        = Licences{}
 	_ licence.ListEntries      = Licences{}
 )
@@ -164,7 +165,7 @@ func (s Licences) PutArtefact(_ context.Context, name string, data []byte) error
 	})
 }
 
-// Artefact implements [licence.Artefacts].
+// Artefact implements [licence.ArtefactReader].
 func (s Licences) Artefact(_ context.Context, name string) (data []byte, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(bucketLicencesArtefacts))

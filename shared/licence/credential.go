@@ -22,7 +22,7 @@ type CredentialPorts struct {
 	Access       access.Guard
 	Records      Reader
 	ByIdentifier IdentifierReader
-	Artefacts    Artefacts
+	Artefacts    ArtefactReader
 	Types        Types
 	Mandates     Mandates
 	Audit        audit.Recorder

@@ -198,12 +198,17 @@ type Tickets interface {
 	TakeTicket(ctx context.Context, list string, size int, newKey [32]byte) (Ticket, error)
 }
 
-// Artefacts keeps faces. What is in it matters only once a record names it.
-type Artefacts interface {
-	// PutArtefact stores data under a name that is used once, durably before it returns.
-	PutArtefact(ctx context.Context, name string, data []byte) error
+// ArtefactReader reads faces.
+type ArtefactReader interface {
 	// Artefact returns what was stored, or [ErrUnknown]. A caller sees what it stored itself; others may lag.
 	Artefact(ctx context.Context, name string) ([]byte, error)
+}
+
+// Artefacts keeps faces. What is in it matters only once a record names it.
+type Artefacts interface {
+	ArtefactReader
+	// PutArtefact stores data under a name that is used once, durably before it returns.
+	PutArtefact(ctx context.Context, name string, data []byte) error
 }
 
 // Types knows the licence types.
