@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -399,6 +400,13 @@ func TestAMalformedEventIsRefused(t *testing.T) {
 	}
 }
 
+// noToken tells whether a header's name is none: http.ReadRequest lets it pass, the server does not (RFC 9110, section 5.1).
+func noToken(name string) bool {
+	return name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	})
+}
+
 // FuzzRoundTrip: whatever request net/http reads, the handler sees the same behind the gateway, or the gateway refuses.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("POST", "/token", "a=b", "text/plain", "X-One", "v", "a=1; b=2", []byte("hello"))
@@ -415,8 +423,8 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		fmt.Fprintf(&raw, "Content-Length: %d\r\n\r\n%s", len(body), body)
 		direct, err := http.ReadRequest(newReader(raw.Bytes()))
-		if err != nil {
-			return // net/http refuses it before any gateway
+		if err != nil || slices.ContainsFunc(slices.Collect(maps.Keys(direct.Header)), noToken) {
+			return // the server of net/http refuses it before any gateway
 		}
 		e, err := ToEvent(direct, fixed())
 		if err != nil {
