@@ -81,7 +81,8 @@ func (s LicenceRegister) LookUpLicence(ctx context.Context, identifier string) (
 		Holder: t.Masked(licence.ClaimHolder, l.Holder.Name), Issuer: l.Issuer.Name, IssuerCode: l.Issuer.USCC,
 		State: l.State().Code(), ValidFrom: l.ValidFrom, ValidTo: l.ValidTo}
 	return verify.Found{ID: l.ID, Holder: l.Holder.Subject,
-		Registered: proof.Registered{Facts: facts, HolderName: l.Holder.Name, ValidFrom: from, ValidTo: to}}, nil
+		Registered: proof.Registered{Facts: facts, HolderName: l.Holder.Name, ValidFrom: from, ValidTo: to,
+			Since: l.History[len(l.History)-1].At}}, nil
 }
 
 func asUnknown(err error) error {

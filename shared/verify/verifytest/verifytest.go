@@ -119,6 +119,9 @@ func LicenceLookup(t *testing.T, open func(t *testing.T, l RegisteredLicence, dr
 		f.TypeCode != l.TypeCode || f.State != "01" {
 		t.Errorf("LookUpLicence = %+v", found)
 	}
+	if found.Since.IsZero() {
+		t.Error("LookUpLicence does not say since when the state stands: a look-up for another time could not be answered")
+	}
 	if strings.Contains(f.Holder, "八") || !strings.HasPrefix(f.Holder, "周") {
 		t.Errorf("the holder is shown as %q, want masked", f.Holder)
 	}
