@@ -58,7 +58,7 @@ var layers = []struct {
 	{"infra/aws", []string{"shared", "infra/outbound", "infra/gateway"}},
 	{"infra/local", []string{"shared", "infra/embedded", "infra/gateway", "infra/outbound"}},
 	{"infra/e2e", []string{"infra/gateway"}},
-	{"infra/bench", []string{"shared", "infra/embedded"}},
+	{"infra/bench", []string{"shared", "infra/embedded", "infra/e2e/runtime"}},
 	{"infra/conformance", []string{"shared", "infra/embedded"}},
 	{"infra/check", nil},
 }
