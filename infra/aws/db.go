@@ -2,7 +2,7 @@
 // file names, type names and contract suites as infra/embedded.
 //
 //	port method ── one conditional write on one item ── the audit event is an attribute of the item
-//	                                                    └─ stream ── [EventOf] ── table log
+//	                                                    └─ stream ── [gateway.EventOf] ── table log
 //
 // There are five tables (sso, registry, seals, licences, log), each with the keys pk and sk. Each kind of record owns a
 // prefix of pk in one table; [Rights] lists port, table, prefix and the actions it takes, and a test holds the list to
@@ -12,7 +12,7 @@
 // a condition reads or an update changes, and nothing else, so that conditions are exact and records have one form.
 // Times in attributes are nanoseconds since 1970; they decide. ttl is in seconds, later than they are, and only tidies:
 // items past their end are still there for days, so every read and every condition looks at the time itself. event is
-// the audit event of the last write; see [EventOf].
+// the audit event of the last write; see [gateway.EventOf].
 //
 // No person is named in a key: persons, user names, identity numbers, holders and the objects of events stand there as
 // HMACs under a key of the deployment. Every read of a table is consistent; indexes may lag, and are used where the port

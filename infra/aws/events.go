@@ -4,20 +4,18 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"hash/fnv"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/yinxin/yinxin/shared/audit"
 )
 
 // Events keeps the audit events, each an item of the table log. Those of a record come from the stream of its table:
-// whoever is given the stream calls [EventOf] and then Record.
+// whoever is given the stream calls [gateway.EventOf] and then Record.
 type Events struct{ *DB }
 
 var (
@@ -31,16 +29,9 @@ const eventTime = "20060102T150405.000000000Z"
 // timeShards is among how many partitions the events of one day are spread: a partition takes 1000 writes a second.
 const timeShards = 4
 
-func checkEvent(e audit.Event) error {
-	if e.ID == "" || e.Time.IsZero() || e.Action == "" || e.Outcome == "" {
-		return fmt.Errorf("an audit event needs ID, time, action and outcome: %+v", e)
-	}
-	return nil
-}
-
 // eventAttribute is an event as an attribute of the record that it is about.
 func eventAttribute(e audit.Event) (types.AttributeValue, error) {
-	if err := checkEvent(e); err != nil {
+	if err := e.Check(); err != nil {
 		return nil, err
 	}
 	return encode(e)
@@ -57,39 +48,9 @@ func eventID(it item) string {
 	return e.ID
 }
 
-// EventOf returns the audit event that a new image of a stream record carries; found is false where it carries none.
-//
-// The attribute event is the event of the last write. What its writer could not know, since it did not read the record,
-// stands in eventPerson, eventHolder, eventObject and eventDivision, copied there from the record by the same write. An
-// image may come again, by the stream or by a write without an event of its own: the identifier stays, and [Events]
-// stores it once.
-func EventOf(image map[string]events.DynamoDBAttributeValue) (e audit.Event, found bool, err error) {
-	read := func(name string) string {
-		if v, ok := image[name]; ok && v.DataType() == events.DataTypeString {
-			return v.String()
-		}
-		return ""
-	}
-	data := read("event")
-	if data == "" {
-		return audit.Event{}, false, nil
-	}
-	if err := json.Unmarshal([]byte(data), &e); err != nil {
-		return audit.Event{}, false, fmt.Errorf("reading the event of %s: %w", prefix(read("pk")), err)
-	}
-	for name, field := range map[string]*string{
-		"eventPerson": &e.Person, "eventHolder": &e.Holder, "eventObject": &e.Object, "eventDivision": &e.Division,
-	} {
-		if v := read(name); v != "" {
-			*field = v
-		}
-	}
-	return e, true, checkEvent(e)
-}
-
 // Record implements [audit.Recorder].
 func (s Events) Record(ctx context.Context, e audit.Event) error {
-	if err := checkEvent(e); err != nil {
+	if err := e.Check(); err != nil {
 		return err
 	}
 	body, err := encode(e)

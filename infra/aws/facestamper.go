@@ -16,6 +16,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"github.com/yinxin/yinxin/infra/gateway"
 	"github.com/yinxin/yinxin/shared/licence"
 	"github.com/yinxin/yinxin/shared/seal"
 )
@@ -59,7 +60,7 @@ func (s FaceStamper) StampFace(ctx context.Context, o licence.FaceOrder) ([]byte
 	if response.StatusCode != http.StatusOK || response.Header.Get("X-Amz-Function-Error") != "" {
 		return nil, fmt.Errorf("the seal service failed with status %d: %.200s", response.StatusCode, data)
 	}
-	var answer invocationAnswer[[]byte]
+	var answer gateway.InvocationAnswer[[]byte]
 	switch err := json.Unmarshal(data, &answer); {
 	case err != nil:
 		return nil, fmt.Errorf("reading the seal service's answer: %w", err)

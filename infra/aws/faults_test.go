@@ -16,6 +16,7 @@ import (
 
 	"github.com/yinxin/yinxin/infra/aws"
 	"github.com/yinxin/yinxin/infra/aws/dynamotest"
+	"github.com/yinxin/yinxin/infra/gateway"
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/account"
 	"github.com/yinxin/yinxin/shared/audit"
@@ -414,7 +415,7 @@ func image(attributes map[string]string) map[string]events.DynamoDBAttributeValu
 }
 
 func TestAnImageCarriesTheEventOfTheLastWrite(t *testing.T) {
-	e, found, err := aws.EventOf(image(map[string]string{"pk": "grant#g1", "event": told1, "eventPerson": "zhang", "eventHolder": "li",
+	e, found, err := gateway.EventOf(image(map[string]string{"pk": "grant#g1", "event": told1, "eventPerson": "zhang", "eventHolder": "li",
 		"eventObject": "licence/l1", "eventDivision": "990000"}))
 	want := told("e1")
 	want.Person, want.Holder, want.Object, want.Division = "zhang", "li", "licence/l1", "990000"
@@ -422,12 +423,12 @@ func TestAnImageCarriesTheEventOfTheLastWrite(t *testing.T) {
 		t.Errorf("EventOf = %+v, %v, %v, want %+v", e, found, err, want)
 	}
 	for _, without := range []map[string]string{{}, {"pk": "used#k"}, {"event": ""}} {
-		if e, found, err := aws.EventOf(image(without)); err != nil || found || e != (audit.Event{}) {
+		if e, found, err := gateway.EventOf(image(without)); err != nil || found || e != (audit.Event{}) {
 			t.Errorf("EventOf(%v) = %+v, %v, %v", without, e, found, err)
 		}
 	}
 	for _, bad := range []string{"{", `{"id":"e1"}`, `[]`, `{"id":1}`} {
-		if _, _, err := aws.EventOf(image(map[string]string{"event": bad})); err == nil {
+		if _, _, err := gateway.EventOf(image(map[string]string{"event": bad})); err == nil {
 			t.Errorf("EventOf took %s", bad)
 		}
 	}

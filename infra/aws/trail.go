@@ -5,21 +5,14 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/yinxin/yinxin/infra/gateway"
 	"github.com/yinxin/yinxin/shared/audit"
 )
 
-// Trail takes the events that records carry from the tables' streams into the table log. A record that comes again, as
-// streams may, is stored once.
+// Trail takes the events that records carry from the tables' streams into the table log, as [gateway.Trail].
 type Trail struct{ Events audit.Recorder }
 
-// Append takes one stream record. What was removed carries no event of its own: ttl removes, and nobody else does.
+// Append takes one stream record.
 func (t Trail) Append(ctx context.Context, r events.DynamoDBEventRecord) error {
-	if r.EventName == string(events.DynamoDBOperationTypeRemove) {
-		return nil
-	}
-	e, found, err := EventOf(r.Change.NewImage)
-	if err != nil || !found {
-		return err
-	}
-	return t.Events.Record(ctx, e)
+	return gateway.Trail(t).Append(ctx, r)
 }

@@ -32,9 +32,8 @@ const eventTime = "20060102T150405.000000000Z"
 
 // putEvent stores e and its indexes. An event whose ID is known is left as it was.
 func putEvent(tx *bbolt.Tx, e audit.Event) error {
-	if e.ID == "" || e.Time.IsZero() || e.Action == "" || e.Outcome == "" {
-		// Without its texts: what a person wrote as purpose has no place in a log.
-		return fmt.Errorf("the audit event %q of action %q on %q lacks ID, time, action or outcome", e.ID, e.Action, e.Object)
+	if err := e.Check(); err != nil {
+		return err
 	}
 	if _, known, err := get[json.RawMessage](tx, bucketEvents, e.ID); err != nil || known {
 		return err

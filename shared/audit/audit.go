@@ -12,6 +12,7 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -45,6 +46,15 @@ type Event struct {
 	Holder       string    `json:"holder,omitempty"` // the person or organisation in whose ledger it appears
 	Outcome      Outcome   `json:"outcome"`
 	Reason       string    `json:"reason,omitempty"` // the code of a refusal or verdict
+}
+
+// Check refuses an event that lacks what every event has: its ID, time, action and outcome.
+func (e Event) Check() error {
+	if e.ID == "" || e.Time.IsZero() || e.Action == "" || e.Outcome == "" {
+		// Without its texts: what a person wrote as purpose has no place in a log.
+		return fmt.Errorf("the audit event %q of action %q on %q lacks ID, time, action or outcome", e.ID, e.Action, e.Object)
+	}
+	return nil
 }
 
 // Recorder records acts that change no record.

@@ -2,7 +2,7 @@
 // (infra/aws/moto.py), DynamoDB Local, an account.
 //
 //	Open ── five empty tables with their streams ── DB ── adapters under test
-//	                    └─ Settle ── stream records ── aws.EventOf ── table log
+//	                    └─ Settle ── stream records ── gateway.EventOf ── table log
 //
 // Without the variable a test is skipped, unless YINXIN_REQUIRE_TOOLS is set.
 package dynamotest
@@ -31,6 +31,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/yinxin/yinxin/infra/aws"
+	"github.com/yinxin/yinxin/infra/gateway"
 	"github.com/yinxin/yinxin/shared/audit"
 )
 
@@ -206,7 +207,7 @@ func (s *Store) Settle(ctx context.Context) error {
 				return err
 			}
 			for _, r := range got.Records {
-				e, found, err := aws.EventOf(r.Change.NewImage)
+				e, found, err := gateway.EventOf(r.Change.NewImage)
 				if err != nil {
 					return err
 				}

@@ -1,4 +1,4 @@
-package aws
+package gateway
 
 import (
 	"bytes"
@@ -19,27 +19,32 @@ import (
 )
 
 // started is a function whose log a test reads.
-func started(handlers ...Handler) (function, *bytes.Buffer) {
+func started(ways ...Way) (Runtime, *bytes.Buffer) {
 	var log bytes.Buffer
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return function{name: "a-function", log: slog.New(slog.NewJSONHandler(&log, nil)), handlers: handlers, now: func() time.Time {
+	return Runtime{Name: "a-function", Log: slog.New(slog.NewJSONHandler(&log, nil)), Ways: ways, Now: func() time.Time {
 		now = now.Add(5 * time.Millisecond)
 		return now
 	}}, &log
 }
 
-// line is the one line of an invocation.
+// line is the one line of an invocation; what its items say before is left out.
 func line(t *testing.T, log *bytes.Buffer) map[string]any {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 1 {
-		t.Fatalf("%d lines:\n%s", len(lines), log)
+	var found []map[string]any
+	for l := range strings.Lines(log.String()) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(l), &m); err != nil {
+			t.Fatal(err)
+		}
+		if m["msg"] == "invocation" {
+			found = append(found, m)
+		}
 	}
-	var l map[string]any
-	if err := json.Unmarshal([]byte(lines[0]), &l); err != nil {
-		t.Fatal(err)
+	if len(found) != 1 {
+		t.Fatalf("%d lines:\n%s", len(found), log)
 	}
-	return l
+	return found[0]
 }
 
 // The shapes of the Lambda developer guide ("Process Amazon SQS records", "Process DynamoDB records", "Invoke a Lambda
@@ -184,7 +189,7 @@ func TestAnEventFindsItsHandlerByItsShape(t *testing.T) {
 			t.Errorf("%s ran %v, %v", kind, ran, err)
 		}
 	}
-	f.handlers = f.handlers[:2]
+	f.Ways = f.Ways[:2]
 	for _, event := range []string{aStreamEvent, aScheduleEvent, `{"Of":"it"}`, `no JSON`} {
 		if _, err := f.Invoke(t.Context(), []byte(event)); err == nil {
 			t.Errorf("%.30s was taken", event)
@@ -209,7 +214,7 @@ func TestAnInvocationAnswersWithAResultARefusalOrAFault(t *testing.T) {
 		t.Errorf("%s, %v", data, err)
 	}
 	data, err := f.Invoke(t.Context(), []byte(`{"Do":"refuse"}`))
-	var answer invocationAnswer[[]byte]
+	var answer InvocationAnswer[[]byte]
 	if err != nil || json.Unmarshal(data, &answer) != nil || !errors.Is(answer.Problem, refused) || answer.Problem.Detail == "" {
 		t.Errorf("%s, %v", data, err)
 	}
