@@ -68,7 +68,7 @@ var tiers = [][]string{
 	{"oidc", "account", "registry", "seal", "licence", "verify", "audit", "access", "page"},
 	{"proof", "trust", "verdict"},
 	{"ses", "ofd", "pdf", "cms", "cert", "tsp", "layout", "sdjwt", "statuslist", "tlog"},
-	{"key", "sm", "jose", "ident", "problem"},
+	{"key", "sm", "jose", "ident", "problem", "redact"},
 }
 
 // allowed are the imports inside one tier. audit, access and page serve every service.
@@ -88,6 +88,7 @@ var allowed = map[string][]string{
 	"tsp":      {"cms", "cert"},
 	"key":      {"sm"},
 	"jose":     {"key", "sm"},
+	"redact":   {"ident"},
 }
 
 func tier(name string) int {
@@ -253,7 +254,7 @@ func TestImportsOfABadTree(t *testing.T) {
 		"shared/ses/bad.go imports github.com/yinxin/yinxin/shared/trust: [ses ofd pdf cms cert tsp layout sdjwt statuslist tlog] is below [proof trust verdict]",
 		"shared/ses/bad.go imports github.com/yinxin/yinxin/shared/ofd: of its own tier shared/ses may import [cert] only",
 		"shared/key/bad.go imports github.com/yinxin/yinxin/shared/jose: of its own tier shared/key may import [sm] only",
-		"shared/key/bad.go imports github.com/yinxin/yinxin/shared/layout: [key sm jose ident problem] is below [ses ofd pdf cms cert tsp layout sdjwt statuslist tlog]",
+		"shared/key/bad.go imports github.com/yinxin/yinxin/shared/layout: [key sm jose ident problem redact] is below [ses ofd pdf cms cert tsp layout sdjwt statuslist tlog]",
 		"shared/util/bad.go imports github.com/yinxin/yinxin/shared/key: shared/util or shared/key stands in no tier",
 		"shared/layout/bad.go imports github.com/chromedp/chromedp: only tests may",
 		"shared/layout/bad.go imports github.com/google/uuid: it is in no line of the table of libraries",
