@@ -110,7 +110,7 @@ func (t *telling) phoneOf(ctx context.Context, person string) (caller, error) {
 		if err != nil {
 			return caller{}, err
 		}
-		got, err := t.browser(person).signOn(ctx, phone, person, t.people[person])
+		got, err := t.browser(person).SignOn(ctx, phone, person, t.people[person])
 		if err != nil {
 			return caller{}, fmt.Errorf("%s signs on: %w", person, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/yinxin/yinxin/infra/local/browser"
 	"github.com/yinxin/yinxin/shared/ofd"
 	"github.com/yinxin/yinxin/shared/pdf"
 )
@@ -40,21 +41,21 @@ func (t *telling) identity(ctx context.Context) error {
 	}
 	b := t.browser("zhang")
 	if err := t.step("张三(示例) signs on in the app 掌上政务(示例)", func() error {
-		got, err := b.signOn(ctx, phone, "zhang", t.people["zhang"])
+		got, err := b.SignOn(ctx, phone, "zhang", t.people["zhang"])
 		t.tokens["zhang@phone"] = got.Access
 		return err
 	}); err != nil {
 		return err
 	}
-	t.check("passwords typed after the first app", "1", fmt.Sprint(b.typed))
+	t.check("passwords typed after the first app", "1", fmt.Sprint(b.Typed))
 	if err := t.step("… and enters the fund portal in the same browser", func() error {
-		got, err := b.signOn(ctx, portal, "zhang", t.people["zhang"])
+		got, err := b.SignOn(ctx, portal, "zhang", t.people["zhang"])
 		t.tokens["zhang@portal"] = got.Access
 		return err
 	}); err != nil {
 		return err
 	}
-	t.check("passwords typed after the second app", "1", fmt.Sprint(b.typed))
+	t.check("passwords typed after the second app", "1", fmt.Sprint(b.Typed))
 	return nil
 }
 
@@ -243,13 +244,13 @@ func (t *telling) forgeries(ctx context.Context) error {
 }
 
 // seedApp finds an application of the seed.
-func seedApp(seed demoPeople, id string) (app, error) {
+func seedApp(seed demoPeople, id string) (browser.App, error) {
 	for _, c := range seed.Clients {
 		if c.ID == id && len(c.RedirectURIs) > 0 {
-			return app{id: c.ID, secret: c.Secret, redirect: c.RedirectURIs[0], scope: c.Scope}, nil
+			return browser.App{ID: c.ID, Secret: c.Secret, Redirect: c.RedirectURIs[0], Scope: c.Scope}, nil
 		}
 	}
-	return app{}, fmt.Errorf("the seed has no application %s", id)
+	return browser.App{}, fmt.Errorf("the seed has no application %s", id)
 }
 
 // demoPeople is what the story reads of the seed.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yinxin/yinxin/infra/local/browser"
 	"github.com/yinxin/yinxin/shared/layout"
 )
 
@@ -25,14 +26,14 @@ type telling struct {
 	fonts *layout.Fonts
 	now   time.Time
 
-	desk   app                 // the agencies' application
-	people map[string]string   // person → password, from the seed
-	tokens map[string]string   // person → access token at the desk
-	phone  map[string]*browser // person → browser
-	made   map[string]string   // organisation → seal
-	files  map[string][]byte   // artefacts by name
-	rows   []row               // what was asked and what came
-	facts  map[string]any      // for report.json
+	desk   browser.App                 // the agencies' application
+	people map[string]string           // person → password, from the seed
+	tokens map[string]string           // person → access token at the desk
+	phone  map[string]*browser.Browser // person → browser
+	made   map[string]string           // organisation → seal
+	files  map[string][]byte           // artefacts by name
+	rows   []row                       // what was asked and what came
+	facts  map[string]any              // for report.json
 }
 
 // row is a step whose outcome is promised.
@@ -114,7 +115,7 @@ func (s *server) newTelling(out string, show io.Writer) (*telling, error) {
 	}
 	t := &telling{
 		s: s, base: s.issuer, out: out, show: show, http: &http.Client{Transport: transport}, fonts: fonts, now: s.now(),
-		people: map[string]string{}, tokens: map[string]string{}, phone: map[string]*browser{}, made: map[string]string{},
+		people: map[string]string{}, tokens: map[string]string{}, phone: map[string]*browser.Browser{}, made: map[string]string{},
 		files: map[string][]byte{}, facts: map[string]any{},
 	}
 	for _, p := range seed.Persons {
@@ -132,7 +133,7 @@ func (t *telling) at(ctx context.Context, person string) (caller, error) {
 	if c.token != "" {
 		return c, nil
 	}
-	got, err := t.browser(person).signOn(ctx, t.desk, person, t.people[person])
+	got, err := t.browser(person).SignOn(ctx, t.desk, person, t.people[person])
 	if err != nil {
 		return caller{}, fmt.Errorf("%s signs on: %w", person, err)
 	}
@@ -140,9 +141,9 @@ func (t *telling) at(ctx context.Context, person string) (caller, error) {
 	return c, nil
 }
 
-func (t *telling) browser(person string) *browser {
+func (t *telling) browser(person string) *browser.Browser {
 	if t.phone[person] == nil {
-		t.phone[person] = newBrowser(t.base, t.http.Transport)
+		t.phone[person] = browser.New(t.base, t.http.Transport)
 	}
 	return t.phone[person]
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/yinxin/yinxin/infra/local/browser"
 	"github.com/yinxin/yinxin/shared/registry"
 )
 
@@ -120,7 +121,7 @@ func TestLogsHoldNoTokenNoNameAndNoIdentityNumber(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zhang := newBrowser(s.issuer, http.DefaultTransport)
+	zhang := browser.New(s.issuer, http.DefaultTransport)
 	people, err := s.demoSeed()
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestLogsHoldNoTokenNoNameAndNoIdentityNumber(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := zhang.signOn(t.Context(), phone, "zhang", "zhang-sample-1")
+	tokens, err := zhang.SignOn(t.Context(), phone, "zhang", "zhang-sample-1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestLogsHoldNoTokenNoNameAndNoIdentityNumber(t *testing.T) {
 const mark = "CANARY990000198503120019"
 
 // markAll calls every operation of the contract in many wrong ways and returns how many answers were faults.
-func markAll(t *testing.T, s *server, b *browser, token string) (faults int) {
+func markAll(t *testing.T, s *server, b *browser.Browser, token string) (faults int) {
 	t.Helper()
 	text := `"` + mark + `"`
 	fields := `"organisation":` + text + `,"type":` + text + `,"number":` + text + `,"licence":` + text + `,"input":` + text +
@@ -205,7 +206,7 @@ func markAll(t *testing.T, s *server, b *browser, token string) (faults int) {
 		{"application/ofd", "PK\x03\x04" + mark},
 		{mark, mark},
 	}
-	client := &http.Client{Jar: b.client.Jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := b.Client()
 	send := func(method, path, query, authorization, media, body string) {
 		r, err := http.NewRequestWithContext(t.Context(), method, s.base+path+"?"+query, strings.NewReader(body))
 		if err != nil {

@@ -1,4 +1,11 @@
-package main
+// Package browser is a person's browser for programs: it keeps cookies, follows redirects one by one, fills in the log-in
+// and consent forms as they are sent, and brings an application to its tokens by the authorization code flow with PKCE
+// (RFC 6749, section 4.1; RFC 7636). The story of infra/local and the scripts of infra/e2e sign people on with it.
+//
+//	app ── /authorize ── log-in ── consent ── redirect with the code ── /token ── tokens
+//
+// It is no judge of pages: it finds forms by regular expressions that fit those of shared/page.
+package browser
 
 import (
 	"context"
@@ -17,29 +24,34 @@ import (
 	"strings"
 )
 
-// browser is a person's browser: cookies, redirects followed one by one, forms filled in and sent.
-type browser struct {
-	base    string // the issuer
-	client  *http.Client
-	typed   int // how often a password was typed
-	allowed int // how often a consent was given
+// Browser is one browser of one person.
+type Browser struct {
+	Typed   int // how often a password was typed
+	Allowed int // how often a consent was given
+
+	base   string // the issuer
+	client *http.Client
 }
 
-func newBrowser(base string, transport http.RoundTripper) *browser {
+// New is a browser without cookies that reaches the issuer at base.
+func New(base string, transport http.RoundTripper) *Browser {
 	jar, _ := cookiejar.New(nil) // fails for no options
-	return &browser{base: base, client: &http.Client{
+	return &Browser{base: base, client: &http.Client{
 		Jar: jar, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// app is a client application as a person uses it.
-type app struct {
-	id, secret, redirect, scope string
+// Client sends requests with the browser's cookies, and follows no redirect.
+func (b *Browser) Client() *http.Client { return b.client }
+
+// App is a client application as a person uses it. A public client has no secret.
+type App struct {
+	ID, Secret, Redirect, Scope string
 }
 
-// tokens is the answer of the token endpoint.
-type tokens struct {
+// Tokens is the answer of the token endpoint.
+type Tokens struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
 	ID      string `json:"id_token"`
@@ -47,35 +59,35 @@ type tokens struct {
 	Error   string `json:"error"`
 }
 
-// signOn runs the authorization code flow with PKCE as a person with a browser does, and redeems the code as the app.
-func (b *browser) signOn(ctx context.Context, a app, person, password string) (tokens, error) {
+// SignOn runs the authorization code flow with PKCE as a person with a browser does, and redeems the code as the app.
+func (b *Browser) SignOn(ctx context.Context, a App, person, password string) (Tokens, error) {
 	verifier, state := randomText(), randomText()
 	challenge := sha256.Sum256([]byte(verifier))
 	query := url.Values{
-		"response_type": {"code"}, "client_id": {a.id}, "redirect_uri": {a.redirect}, "scope": {a.scope}, "state": {state},
+		"response_type": {"code"}, "client_id": {a.ID}, "redirect_uri": {a.Redirect}, "scope": {a.Scope}, "state": {state},
 		"nonce": {randomText()}, "code_challenge_method": {"S256"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])},
 	}
-	back, err := b.walk(ctx, b.base+"/authorize?"+query.Encode(), a.redirect, person, password)
+	back, err := b.walk(ctx, b.base+"/authorize?"+query.Encode(), a.Redirect, person, password)
 	if err != nil {
-		return tokens{}, err
+		return Tokens{}, err
 	}
 	answer := back.Query()
 	switch {
 	case answer.Get("error") != "":
-		return tokens{}, fmt.Errorf("the app got %s: %s", answer.Get("error"), answer.Get("error_description"))
+		return Tokens{}, fmt.Errorf("the app got %s: %s", answer.Get("error"), answer.Get("error_description"))
 	case answer.Get("state") != state:
-		return tokens{}, errors.New("the answer has another state")
+		return Tokens{}, errors.New("the answer has another state")
 	case answer.Get("iss") != b.base:
-		return tokens{}, fmt.Errorf("the answer names the issuer %q", answer.Get("iss"))
+		return Tokens{}, fmt.Errorf("the answer names the issuer %q", answer.Get("iss"))
 	}
-	return b.redeem(ctx, a, url.Values{
-		"grant_type": {"authorization_code"}, "code": {answer.Get("code")}, "redirect_uri": {a.redirect}, "code_verifier": {verifier},
+	return b.Redeem(ctx, a, url.Values{
+		"grant_type": {"authorization_code"}, "code": {answer.Get("code")}, "redirect_uri": {a.Redirect}, "code_verifier": {verifier},
 	})
 }
 
 // walk goes through redirects and pages until the browser is sent to the app.
-func (b *browser) walk(ctx context.Context, start, redirect, person, password string) (*url.URL, error) {
+func (b *Browser) walk(ctx context.Context, start, redirect, person, password string) (*url.URL, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, start, nil)
 	if err != nil {
 		return nil, err
@@ -118,21 +130,21 @@ var (
 )
 
 // fill answers a page: a log-in with the password, a consent with allow.
-func (b *browser) fill(ctx context.Context, at *url.URL, page, person, password string) (*http.Request, error) {
+func (b *Browser) fill(ctx context.Context, at *url.URL, page, person, password string) (*http.Request, error) {
 	form := url.Values{}
 	for _, tag := range hiddenInput.FindAllString(page, -1) {
 		form.Set(nameAndValue(tag))
 	}
 	switch allow := buttonAllow.FindString(page); {
 	case strings.Contains(page, `id="password"`):
-		if b.typed > 0 {
+		if b.Typed > 0 {
 			return nil, errors.New("the password is asked for again")
 		}
-		b.typed++
+		b.Typed++
 		form.Set("username", person)
 		form.Set("password", password)
 	case allow != "":
-		b.allowed++
+		b.Allowed++
 		if name, value := nameAndValue(allow); name != "" {
 			form.Set(name, value)
 		}
@@ -166,30 +178,30 @@ func nameAndValue(tag string) (name, value string) {
 	return name, value
 }
 
-// redeem posts to the token endpoint as the app.
-func (b *browser) redeem(ctx context.Context, a app, form url.Values) (tokens, error) {
-	if a.secret == "" {
-		form.Set("client_id", a.id)
+// Redeem posts to the token endpoint as the app.
+func (b *Browser) Redeem(ctx context.Context, a App, form url.Values) (Tokens, error) {
+	if a.Secret == "" {
+		form.Set("client_id", a.ID)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.base+"/token", strings.NewReader(form.Encode()))
 	if err != nil {
-		return tokens{}, err
+		return Tokens{}, err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if a.secret != "" {
-		r.SetBasicAuth(url.QueryEscape(a.id), url.QueryEscape(a.secret))
+	if a.Secret != "" {
+		r.SetBasicAuth(url.QueryEscape(a.ID), url.QueryEscape(a.Secret))
 	}
 	response, err := b.client.Do(r)
 	if err != nil {
-		return tokens{}, err
+		return Tokens{}, err
 	}
 	defer response.Body.Close()
-	var t tokens
+	var t Tokens
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&t); err != nil {
-		return tokens{}, fmt.Errorf("reading the answer of /token: %w", err)
+		return Tokens{}, fmt.Errorf("reading the answer of /token: %w", err)
 	}
 	if t.Error != "" {
-		return tokens{}, fmt.Errorf("/token answered %s", t.Error)
+		return Tokens{}, fmt.Errorf("/token answered %s", t.Error)
 	}
 	return t, nil
 }
