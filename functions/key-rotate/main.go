@@ -6,10 +6,11 @@ import (
 	"context"
 
 	"github.com/yinxin/yinxin/infra/aws"
+	"github.com/yinxin/yinxin/shared/key"
 )
 
 func main() {
 	env := aws.LoadEnv(context.Background())
-	rotator := aws.Rotator{Keys: env.NewTokenKeys()}
+	rotator := key.TokenRotator{Keys: env.NewTokenKeys()}
 	aws.Start(env, aws.Schedule(rotator.Rotate), aws.Invocation(rotator.Kill))
 }

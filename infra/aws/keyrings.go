@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,10 +31,7 @@ import (
 //
 // Who publishes or checks reads body alone and can be given no more (IAM condition dynamodb:Attributes).
 //
-// Which key signs, and which are accepted, follows from times that were written ahead, so that all processes agree as
-// well as their clocks do:
-//
-//	pending ──Sign──► active ──Until──► retiring ──Gone──► removed
+// Which key signs, and which are accepted, follows from times that were written ahead: see [key.Term].
 type keyRing struct {
 	Purpose key.Purpose `json:"purpose"`
 	Owner   string      `json:"owner"`
@@ -44,42 +42,46 @@ type keyRing struct {
 
 // ringKey is one key of a ring.
 type ringKey struct {
-	ID        string        `json:"id"`
-	Algorithm key.Algorithm `json:"algorithm"`
-	PublicKey []byte        `json:"publicKey"`        // SubjectPublicKeyInfo, DER
-	KMSKey    string        `json:"kmsKey,omitempty"` // ARN of the KMS key that signs; "" for a key that is wrapped
-	Made      time.Time     `json:"made,omitzero"`
-	Sign      time.Time     `json:"sign,omitzero"`  // it signs from here on; zero: from the beginning
-	Until     time.Time     `json:"until,omitzero"` // it signs no more; zero: open
-	Gone      time.Time     `json:"gone,omitzero"`  // its signatures are accepted no more; zero: open
+	key.Term
+	PublicKey []byte `json:"publicKey"`         // SubjectPublicKeyInfo, DER
+	KMSKey    string `json:"kmsKey,omitempty"`  // ARN of the KMS key that signs; "" for a key that is wrapped
+	Request   []byte `json:"request,omitempty"` // the certificate request (CSR, DER) that it signed when it was made
 
 	sealed []byte           // ciphertext of PKCS #8; nil for a key that KMS keeps, and where it was not read
 	public crypto.PublicKey // of PublicKey
 }
 
-// signing returns the key that signs at a time: of those that may, the one that began last.
-func (r keyRing) signing(at time.Time) (found ringKey, ok bool) {
+// terms are the times of the ring, by which shared/key says what each key does.
+func (r keyRing) terms() (list key.Ring) {
 	for _, k := range r.Keys {
-		if !at.Before(k.Sign) && (k.Until.IsZero() || at.Before(k.Until)) && (!ok || !k.Sign.Before(found.Sign)) {
-			found, ok = k, true
-		}
+		list = append(list, k.Term)
 	}
-	return found, ok
+	return list
 }
 
-// published returns the keys whose signatures are accepted at a time, or will be: the one that signs first.
-func (r keyRing) published(at time.Time) (list []ringKey) {
-	first, ok := r.signing(at)
-	if ok {
-		list = append(list, first)
-	}
-	for _, k := range r.Keys {
-		if (k.Gone.IsZero() || at.Before(k.Gone)) && (!ok || k.ID != first.ID) {
+// under are the keys under other terms: of those in the ring, and of more.
+func (r keyRing) under(terms key.Ring, more ...ringKey) (list []ringKey) {
+	all := keyRing{Keys: append(slices.Clone(r.Keys), more...)}
+	for _, t := range terms {
+		if k, ok := all.find(t.ID); ok {
+			k.Term = t
 			list = append(list, k)
 		}
 	}
 	return list
 }
+
+// signing returns the key that signs at a time.
+func (r keyRing) signing(at time.Time) (ringKey, bool) {
+	t, ok := r.terms().Signing(at)
+	if !ok {
+		return ringKey{}, false
+	}
+	return r.find(t.ID)
+}
+
+// published returns the keys whose signatures are accepted at a time, or will be: the one that signs first.
+func (r keyRing) published(at time.Time) []ringKey { return r.under(r.terms().Published(at)) }
 
 func (r keyRing) find(id string) (ringKey, bool) {
 	for _, k := range r.Keys {
@@ -102,7 +104,7 @@ func keyID(public crypto.PublicKey) (id string, spki []byte, err error) {
 // newRingKey is the entry of a public key.
 func newRingKey(alg key.Algorithm, public crypto.PublicKey) (ringKey, error) {
 	id, spki, err := keyID(public)
-	return ringKey{ID: id, Algorithm: alg, PublicKey: spki, public: public}, err
+	return ringKey{Term: key.Term{ID: id, Algorithm: alg}, PublicKey: spki, public: public}, err
 }
 
 // ringName is purpose and owner.
@@ -263,10 +265,7 @@ func (d *DB) createRing(ctx context.Context, r keyRing) (stands keyRing, won boo
 	return stands, false, err
 }
 
-// errRingChanged reports that another has written the ring in the meantime.
-var errRingChanged = errors.New("the keys were changed at the same time")
-
-// replaceRing writes the next revision of a ring.
+// replaceRing writes the next revision of a ring, or returns [key.ErrChanged] where another has written it in the meantime.
 func (d *DB) replaceRing(ctx context.Context, r keyRing) error {
 	before := r.revision
 	r.revision++
@@ -277,7 +276,7 @@ func (d *DB) replaceRing(ctx context.Context, r keyRing) error {
 	out, err := d.write(ctx, write{at: d.ringAt(ringName{r.Purpose, r.Owner}), put: put, condition: "#revision = :before",
 		values: item{":before": number(before)}})
 	if err == nil && !out.held {
-		err = errRingChanged
+		err = key.ErrChanged
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +14,7 @@ import (
 	"github.com/yinxin/yinxin/shared/key"
 )
 
-var daily = Rotation{Every: 24 * time.Hour, Ahead: time.Hour, Accept: 20 * time.Minute}
+var daily = key.Rotation{Every: 24 * time.Hour, Ahead: time.Hour, Accept: 20 * time.Minute}
 
 // verifier is somebody elsewhere who keeps the published keys for five minutes, whatever happens.
 type verifier struct {
@@ -38,6 +39,7 @@ func (v *verifier) knows(t *testing.T, h *keyHouse, published *TokenKeys, id str
 // it comes, tokens live ten minutes, and verifiers cache.
 func TestOverDaysNoVerifierMeetsAnUnknownKey(t *testing.T) {
 	h := newKeyHouse(t, "")
+	h.itemsHere()
 	rotator := h.keys(t, "ADMIN", h.db(t, nil), h.blind())
 	mustMake(t, rotator, key.Token, "", key.ES256)
 	var signers []*Keys
@@ -160,7 +162,7 @@ func TestOfManyRotatorsOneMakesTheNextKey(t *testing.T) {
 		for _, err := range errs {
 			if err == nil {
 				won++
-			} else if !errors.Is(err, errRingChanged) {
+			} else if !errors.Is(err, key.ErrChanged) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -237,9 +239,10 @@ func TestAKilledKeyIsGoneEverywhereAfterTheReload(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := ring.next(h.now()); n < 0 {
+			waits := slices.IndexFunc(ring.Keys, func(k ringKey) bool { return k.Phase(h.now()) == key.Pending })
+			if waits < 0 {
 				t.Fatal("there is no next key")
-			} else if err := operator.KillKey(t.Context(), key.Token, "", ring.Keys[n].ID); err != nil { // one that waits
+			} else if err := operator.KillKey(t.Context(), key.Token, "", ring.Keys[waits].ID); err != nil {
 				t.Fatal(err)
 			}
 			h.pass(2 * time.Hour)
@@ -291,7 +294,7 @@ func TestARotationThatWouldSurpriseSomebodyIsRefused(t *testing.T) {
 		t.Errorf("no key yet: %v, want ErrUnknown", err)
 	}
 	mustMake(t, k, key.Token, "", key.ES256)
-	for name, r := range map[string]Rotation{
+	for name, r := range map[string]key.Rotation{
 		"nothing":          {},
 		"published late":   {Every: 24 * time.Hour, Ahead: time.Minute, Accept: time.Hour},
 		"always in change": {Every: time.Hour, Ahead: time.Hour, Accept: time.Hour},

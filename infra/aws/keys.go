@@ -102,10 +102,7 @@ var (
 	_ key.Maker  = (*Keys)(nil)
 )
 
-const (
-	defaultReload = 5 * time.Minute
-	maxKnown      = 256 // rings that stay in memory
-)
+const maxKnown = 256 // rings that stay in memory
 
 // OpenKeys makes a Keys. It sends nothing.
 func OpenKeys(o KeysOptions) (*Keys, error) {
@@ -118,7 +115,7 @@ func OpenKeys(o KeysOptions) (*Keys, error) {
 		return nil, errors.New("opening the keys: there is no store")
 	}
 	if o.Reload <= 0 {
-		o.Reload = defaultReload
+		o.Reload = key.Reload
 	}
 	return &Keys{db: o.DB, kms: openKMS(o.Config, o.DB), custody: o.Custody, reload: o.Reload, known: map[string]*heldRing{}}, nil
 }

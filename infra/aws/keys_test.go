@@ -339,31 +339,6 @@ func TestAKeyThatWasKilledSignsNoMoreAfterTheReload(t *testing.T) {
 	}
 }
 
-func TestTimesSayWhichKeySignsAndWhichAreAccepted(t *testing.T) {
-	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-	h := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
-	ring := keyRing{Keys: []ringKey{{ID: "1", Until: h(2), Gone: h(3)}, {ID: "2", Sign: h(2), Until: h(6), Gone: h(7)}, {ID: "3", Sign: h(5)}}}
-	for _, c := range []struct {
-		at        int
-		signing   string
-		published string
-	}{
-		{0, "1", "123"}, {1, "1", "123"}, {2, "2", "213"}, {3, "2", "23"}, {4, "2", "23"}, {5, "3", "32"}, {6, "3", "32"}, {7, "3", "3"}, {99, "3", "3"},
-	} {
-		s, ok := ring.signing(h(c.at))
-		var published string
-		for _, k := range ring.published(h(c.at)) {
-			published += k.ID
-		}
-		if !ok || s.ID != c.signing || published != c.published {
-			t.Errorf("at %d: %s signs, %s are published; want %s, %s", c.at, s.ID, published, c.signing, c.published)
-		}
-	}
-	if _, ok := (keyRing{}).signing(noon); ok {
-		t.Error("an empty ring signs")
-	}
-}
-
 func TestOfTwoWhoChangeARingOneDoes(t *testing.T) {
 	h := newKeyHouse(t, "")
 	db := h.db(t, nil)
@@ -375,8 +350,8 @@ func TestOfTwoWhoChangeARingOneDoes(t *testing.T) {
 	if err := db.replaceRing(t.Context(), ring); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.replaceRing(t.Context(), ring); !errors.Is(err, errRingChanged) {
-		t.Errorf("the second = %v, want errRingChanged", err)
+	if err := db.replaceRing(t.Context(), ring); !errors.Is(err, key.ErrChanged) {
+		t.Errorf("the second = %v, want key.ErrChanged", err)
 	}
 }
 
@@ -500,8 +475,8 @@ func TestALostAnswerLeavesOneKey(t *testing.T) {
 // consistent reads, a condition on the partition key, no reserved word outside of names, no ciphertext for who publishes.
 func TestTheRequestsAboutKeyItems(t *testing.T) {
 	h := newKeyHouse(t, "")
-	h.items, h.table = &itemStore{items: map[string]json.RawMessage{}}, "sso"
-	t.Setenv("DYNAMODB_ENDPOINT", "")
+	h.itemsHere()
+	h.table = "sso"
 	type request struct {
 		target string
 		body   map[string]any

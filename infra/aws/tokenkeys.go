@@ -28,7 +28,7 @@ var _ access.Keys = (*TokenKeys)(nil)
 // accepted at most so long after.
 func OpenTokenKeys(db *DB, reload time.Duration) *TokenKeys {
 	if reload <= 0 {
-		reload = defaultReload
+		reload = key.Reload
 	}
 	return &TokenKeys{db: db, reload: reload}
 }

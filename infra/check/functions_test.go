@@ -247,12 +247,12 @@ func constructorsOf(sources []source, folder string) (list []string) {
 
 func TestRoutesOfTheTemplateAreThoseOfTheServices(t *testing.T) { holds(t, templateRoutes) }
 
-// portStructs are the structs of the services, and of infra/aws, by "oidc.TokenPorts": their fields with their types as
+// portStructs are the structs of the services, of shared/key and of infra/aws, by "oidc.TokenPorts": their fields with their types as
 // written from outside, "oidc.CodeRedeemer".
 func portStructs(sources []source) map[string]map[string]string {
 	found := map[string]map[string]string{}
 	for _, s := range sources {
-		if s.test || !isService(s.folder()) && s.folder() != "infra/aws" {
+		if s.test || !isService(s.folder()) && s.folder() != "infra/aws" && s.folder() != "shared/key" {
 			continue
 		}
 		for _, d := range s.file.Decls {

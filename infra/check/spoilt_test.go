@@ -10,12 +10,13 @@ import (
 	"testing/fstest"
 )
 
-// wiring is what the rules about the template read: the template, functions/, infra/aws, infra/local and the services.
+// wiring is what the rules about the template read: the template, functions/, infra/aws, infra/local, shared/key and
+// the services.
 func wiring(t *testing.T) fstest.MapFS {
 	t.Helper()
 	m := fstest.MapFS{}
 	whole := os.DirFS("../..")
-	for _, dir := range append([]string{"functions", "infra/aws", "infra/local"}, serviceFolders()...) {
+	for _, dir := range append([]string{"functions", "infra/aws", "infra/local", "shared/key"}, serviceFolders()...) {
 		err := fs.WalkDir(whole, dir, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
 				return err
