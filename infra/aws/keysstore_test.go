@@ -34,7 +34,8 @@ const (
 type keyHouse struct {
 	*kmstest.Server
 	url     string
-	items   http.RoundTripper // nil for DYNAMODB_ENDPOINT
+	engine  string            // address of DynamoDB; "" for items
+	items   http.RoundTripper // what stands for DynamoDB where there is no engine
 	table   string
 	wrapper string // ARN of a symmetric key
 	mu      sync.Mutex
@@ -61,13 +62,12 @@ func newKeyHouse(t testing.TB, otherPolicy string) *keyHouse {
 // freshItems gives the house an empty store.
 func (h *keyHouse) freshItems(t testing.TB) {
 	t.Helper()
-	h.table = "keys-" + strings.ToLower(rand.Text())
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		h.items = &itemStore{items: map[string]json.RawMessage{}}
+	h.table, h.engine = "keys-"+strings.ToLower(rand.Text()), os.Getenv("DYNAMODB_ENDPOINT")
+	if h.engine == "" {
+		h.itemsHere()
 		return
 	}
-	c := dynamodb.NewFromConfig(h.config("ADMIN", endpoint, nil))
+	c := dynamodb.NewFromConfig(h.config("ADMIN", h.engine, http.DefaultTransport))
 	_, err := c.CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &h.table, BillingMode: types.BillingModePayPerRequest,
 		KeySchema: []types.KeySchemaElement{{AttributeName: sdk.String("pk"), KeyType: types.KeyTypeHash},
 			{AttributeName: sdk.String("sk"), KeyType: types.KeyTypeRange}},
@@ -83,6 +83,12 @@ func (h *keyHouse) freshItems(t testing.TB) {
 	if err := wait.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &h.table}, 30*time.Second); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// itemsHere gives the house an empty store in this process, whatever engine there is: for tests of what many days bring,
+// where an engine would add time and nothing else.
+func (h *keyHouse) itemsHere() {
+	h.engine, h.items = "", &itemStore{items: map[string]json.RawMessage{}}
 }
 
 func (h *keyHouse) now() time.Time {
@@ -117,7 +123,7 @@ func (h *keyHouse) makeKMSKey(t testing.TB, in kms.CreateKeyInput) string {
 // db is the store as a function sees it; over is what its requests pass through, nil for nothing.
 func (h *keyHouse) db(t testing.TB, over func(http.RoundTripper) http.RoundTripper) *DB {
 	t.Helper()
-	endpoint, items := os.Getenv("DYNAMODB_ENDPOINT"), h.items
+	endpoint, items := h.engine, h.items
 	if endpoint == "" {
 		endpoint = "http://dynamodb.example"
 	} else {

@@ -7,18 +7,24 @@
 The command finds the address in DYNAMODB_ENDPOINT, S3_ENDPOINT and SQS_ENDPOINT.
 
 moto's own server answers requests in threads and checks a condition and writes in two steps, so that two of them can
-win. Here a lock is held while a request is answered: what DynamoDB promises of one item is then true.
+win. Here one thread answers, a request after the other: what DynamoDB promises of one item is then true.
 
 moto is installed from PyPI, in the versions of moto-requirements.txt, into a virtual environment outside the checkout:
 moto-<digest of that file> in ${YINXIN_CACHE:-~/.cache/yinxin}.
 """
 import argparse
+import asyncio
+import functools
+import gc
 import hashlib
+import io
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
+from urllib.parse import unquote
 
 REQUIREMENTS = pathlib.Path(__file__).resolve().with_name("moto-requirements.txt")
 
@@ -39,36 +45,115 @@ def environment():
     return python
 
 
-class OneAtATime:
-    """A WSGI application that answers one request at a time."""
+class Connection(asyncio.Protocol):
+    """One connection (HTTP/1.1, kept open). A request that has come whole is answered before anything else happens."""
 
-    def __init__(self, app):
-        self.app, self.lock = app, threading.Lock()
+    def __init__(self, app, port):
+        self.app, self.port, self.data = app, port, bytearray()
 
-    def __call__(self, environ, start_response):
-        with self.lock:
-            answer = self.app(environ, start_response)
-            try:
-                return [b"".join(answer)]
-            finally:
-                if hasattr(answer, "close"):
-                    answer.close()
+    def connection_made(self, transport):
+        self.transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data):
+        self.data += data
+        while not self.transport.is_closing() and self.answer_one():
+            pass
+
+    def answer_one(self):
+        """Answers the first request of what has come, and tells whether it had come whole."""
+        end = self.data.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        first, *lines = self.data[:end].decode("latin-1").split("\r\n")
+        method, target, _ = first.split(" ")
+        headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        named = {name.lower(): value for name, value in headers}
+        if "transfer-encoding" in named:
+            self.transport.write(b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            self.transport.close()
+            return False
+        body, length = end + 4, int(named.get("content-length", "0"))
+        if len(self.data) < body + length:
+            if named.get("expect", "").lower() == "100-continue" and len(self.data) == body:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            return False
+        content = bytes(self.data[body:body + length])
+        del self.data[:body + length]
+        path, _, query = target.partition("?")
+        environ = {
+            "REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query,
+            "REQUEST_URI": target, "RAW_URI": target, "SERVER_NAME": "127.0.0.1", "SERVER_PORT": str(self.port),
+            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.version": (1, 0), "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(content), "wsgi.errors": sys.stderr, "wsgi.multithread": False,
+            "wsgi.multiprocess": False, "wsgi.run_once": False, "CONTENT_LENGTH": str(length),
+        }
+        for name, value in headers:
+            key = name.upper().replace("-", "_")
+            if key == "CONTENT_TYPE":
+                environ[key] = value
+            elif key != "CONTENT_LENGTH":
+                key = "HTTP_" + key
+                environ[key] = environ[key] + "," + value if key in environ else value
+        said = []
+        answer = self.app(environ, lambda status, headers, fault=None: said.append((status, headers)))
+        try:
+            content = b"".join(answer)
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+        status, headers = said[-1]
+        out = [f"HTTP/1.1 {status}"]
+        out += [f"{name}: {value}" for name, value in headers if name.lower() not in ("content-length", "connection", "date")]
+        if method == "HEAD":  # the length of what is not sent
+            out += [f"{name}: {value}" for name, value in headers if name.lower() == "content-length"]
+        else:
+            out.append(f"Content-Length: {len(content)}")
+        self.transport.write("\r\n".join([*out, "", ""]).encode("latin-1") + (b"" if method == "HEAD" else content))
+        if named.get("connection", "").lower() == "close":
+            self.transport.close()
+        return True
+
+
+def remember():
+    """Lets moto ask once what it asks anew for every request: which services it has, which methods a class has."""
+    import moto.backends
+    import moto.core.responses
+    import moto.core.serialize
+    import moto.core.utils
+
+    moto.backends.list_of_moto_modules = list_once(moto.backends.list_of_moto_modules)
+    methods = functools.cache(moto.core.utils.method_names_from_class)
+    moto.core.utils.method_names_from_class = moto.core.responses.method_names_from_class = methods
+
+
+def list_once(iterate):
+    """Is an iterator over what another iterated over when it was asked first."""
+    return functools.cache(lambda: list(iterate()))
 
 
 def serve(port):
     """Begins to serve in a thread and returns the address."""
-    import logging
-
     # The folder of this file stands first in sys.path, and this file would be taken for moto.
     sys.path[:] = [p for p in sys.path if pathlib.Path(p).resolve() != REQUIREMENTS.parent]
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-    from werkzeug.serving import make_server
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app = OneAtATime(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=MotoRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}"
+    remember()
+    app, began, address = DomainDispatcherApplication(create_backend_app), threading.Event(), []
+
+    async def listen():
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(app, address[0]), "127.0.0.1", port, backlog=1024)
+        address.append(server.sockets[0].getsockname()[1])
+        began.set()
+        await server.serve_forever()
+
+    gc.freeze()  # what was imported is no garbage
+    gc.set_threshold(50_000, 20, 100)
+    threading.Thread(target=lambda: asyncio.run(listen()), daemon=True).start()
+    if not began.wait(60):
+        raise OSError("the server did not begin")
+    return f"http://127.0.0.1:{address[0]}"
 
 
 def main():

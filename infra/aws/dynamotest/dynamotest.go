@@ -69,11 +69,16 @@ func Config(endpoint string) sdk.Config {
 		return otherwise
 	}
 	return sdk.Config{
-		Region: or("AWS_REGION", "us-east-1"), BaseEndpoint: &endpoint,
+		Region: or("AWS_REGION", "us-east-1"), BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: connections(), Timeout: time.Minute},
 		Credentials: credentials.NewStaticCredentialsProvider(
 			or("AWS_ACCESS_KEY_ID", "test"), or("AWS_SECRET_ACCESS_KEY", "test"), os.Getenv("AWS_SESSION_TOKEN")),
 	}
 }
+
+// connections are those of all tests of a process: a race of many asks over as many, and the next one finds them open.
+var connections = sync.OnceValue(func() *http.Transport {
+	return &http.Transport{MaxIdleConns: 256, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}
+})
 
 // Key is the key of the HMACs in keys.
 func Key() []byte { return []byte("0123456789abcdef0123456789abcdef") }
@@ -261,7 +266,7 @@ func send(ctx context.Context, c sdk.Config, operation string, body []byte) ([]b
 	if err := v4.NewSigner().SignHTTP(ctx, who, r, hex.EncodeToString(sum[:]), "dynamodb", c.Region, time.Now()); err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := c.HTTPClient.Do(r)
 	if err != nil {
 		return nil, err
 	}
