@@ -34,7 +34,7 @@ func (s Clients) Client(_ context.Context, id string) (c oidc.Client, err error)
 // SaveClient implements [oidc.ClientSaver].
 func (s Clients) SaveClient(_ context.Context, c oidc.Client, e audit.Event) error {
 	return s.update(func(tx *bbolt.Tx) error {
-		_, err := putChanged(tx, bucketClients, c.ID, c, e)
+		_, err := putChanged(tx, bucketClients, c.ID, c, image{table: TableRegistry, pk: "client#" + c.ID}, e)
 		return err
 	})
 }

@@ -43,6 +43,6 @@ func (s Consents) AddConsent(_ context.Context, person, client string, scopes []
 		if err := put(tx, bucketConsents, person+"\x00"+client, list); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSSO, pk: "consent#" + person, sk: client}, e)
 	})
 }

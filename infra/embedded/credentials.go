@@ -44,6 +44,6 @@ func (s Credentials) AddCredential(_ context.Context, c account.Credential, e au
 		if err := put(tx, bucketCredentials, c.Username, c); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSSO, pk: "credential#" + c.Username, created: true}, e)
 	})
 }

@@ -12,6 +12,7 @@ package embedded
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -22,6 +23,9 @@ type DB struct {
 	bolt *bbolt.DB
 	// Now is the clock that expiry is decided by.
 	Now func() time.Time
+
+	wake   sync.Mutex
+	waking map[chan struct{}]bool // of those who wait for writes
 }
 
 // Options of [Open].
@@ -42,8 +46,38 @@ func Open(path string, o Options) (*DB, error) {
 // Close closes the store; transactions under way finish first.
 func (d *DB) Close() error { return d.bolt.Close() }
 
-func (d *DB) update(f func(tx *bbolt.Tx) error) error { return d.bolt.Update(f) }
-func (d *DB) view(f func(tx *bbolt.Tx) error) error   { return d.bolt.View(f) }
+func (d *DB) update(f func(tx *bbolt.Tx) error) error {
+	if err := d.bolt.Update(f); err != nil {
+		return err
+	}
+	d.wake.Lock()
+	defer d.wake.Unlock()
+	for c := range d.waking {
+		select {
+		case c <- struct{}{}:
+		default: // it is awake already
+		}
+	}
+	return nil
+}
+
+// Woken returns a channel that tells of writes to feeds and queues, several at once as one, until leave is called.
+func (d *DB) Woken() (woken <-chan struct{}, leave func()) {
+	c := make(chan struct{}, 1)
+	d.wake.Lock()
+	defer d.wake.Unlock()
+	if d.waking == nil {
+		d.waking = map[chan struct{}]bool{}
+	}
+	d.waking[c] = true
+	return c, func() {
+		d.wake.Lock()
+		defer d.wake.Unlock()
+		delete(d.waking, c)
+	}
+}
+
+func (d *DB) view(f func(tx *bbolt.Tx) error) error { return d.bolt.View(f) }
 
 // put writes v as JSON under key.
 func put(tx *bbolt.Tx, bucket, key string, v any) error {

@@ -50,10 +50,12 @@ func putEvent(tx *bbolt.Tx, e audit.Event) error {
 			return err
 		}
 	}
-	if e.Object == "" {
-		return nil
+	if e.Object != "" {
+		if err := put(tx, bucketEventsObject, e.Object+"\x00"+at, nil); err != nil {
+			return err
+		}
 	}
-	return put(tx, bucketEventsObject, e.Object+"\x00"+at, nil)
+	return feed(tx, image{table: TableLog, pk: "event#" + e.ID, created: true, body: e}, e, map[string]attribute{})
 }
 
 // Record implements [audit.Recorder].

@@ -39,7 +39,7 @@ func (s Grants) SaveGrant(_ context.Context, g oidc.Grant, e audit.Event) error 
 		if err := put(tx, bucketGrants, g.ID, g); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSSO, pk: "grant#" + g.ID, created: true}, e)
 	})
 }
 
@@ -91,7 +91,7 @@ func (s Grants) change(
 			return err
 		}
 		e.Person = after.Person
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSSO, pk: "grant#" + id}, e)
 	})
 	return after, err
 }
@@ -108,7 +108,7 @@ func (s Grants) RevokeGrant(_ context.Context, id string, at time.Time, e audit.
 			return err
 		}
 		e.Person, e.Holder = g.Person, g.Person
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSSO, pk: "grant#" + id}, e)
 	})
 }
 

@@ -84,7 +84,7 @@ func writeLicence(tx *bbolt.Tx, l licence.Licence, e audit.Event) error {
 			return err
 		}
 	}
-	return putEvent(tx, e)
+	return tell(tx, image{table: TableLicences, pk: "licence#" + l.ID, created: l.Revision == 1, body: l}, e)
 }
 
 // ClaimIdentifier implements [licence.Identifiers].

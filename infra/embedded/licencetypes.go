@@ -54,7 +54,7 @@ func (s LicenceTypes) LicenceTypes(context.Context) (types []licence.Definition,
 // SaveLicenceType implements [licence.TypeSaver].
 func (s LicenceTypes) SaveLicenceType(_ context.Context, t licence.Definition, e audit.Event) error {
 	return s.update(func(tx *bbolt.Tx) error {
-		_, err := putChanged(tx, bucketLicenceTypes, t.Code, t, e)
+		_, err := putChanged(tx, bucketLicenceTypes, t.Code, t, image{table: TableLicences, pk: "type#", sk: t.Code}, e)
 		return err
 	})
 }

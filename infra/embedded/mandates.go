@@ -57,7 +57,8 @@ func (s Mandates) MandatesFor(_ context.Context, organisation string) (mandates 
 // SaveMandate implements [registry.MandateSaver].
 func (s Mandates) SaveMandate(_ context.Context, m registry.Mandate, e audit.Event) error {
 	return s.update(func(tx *bbolt.Tx) error {
-		if _, err := putChanged(tx, bucketMandates, m.Person+"\x00"+m.Organisation, m, e); err != nil {
+		i := image{table: TableRegistry, pk: "mandate#" + m.Person, sk: m.Organisation}
+		if _, err := putChanged(tx, bucketMandates, m.Person+"\x00"+m.Organisation, m, i, e); err != nil {
 			return err
 		}
 		return put(tx, bucketMandatesFor, m.Organisation+"\x00"+m.Person, nil)

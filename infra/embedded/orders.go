@@ -26,7 +26,7 @@ func (s Orders) BeginOrder(_ context.Context, o seal.Order, e audit.Event) error
 		if err := put(tx, bucketOrders, o.ID, o); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSeals, pk: "order#" + o.ID, created: true}, e)
 	})
 }
 
@@ -50,7 +50,7 @@ func (s Orders) FinishOrder(_ context.Context, id string, state seal.OrderState,
 		if err := put(tx, bucketOrders, id, o); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSeals, pk: "order#" + id}, e)
 	})
 }
 

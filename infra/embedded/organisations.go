@@ -47,7 +47,7 @@ func (s Organisations) SaveOrganisation(_ context.Context, o registry.Organisati
 		if err != nil {
 			return err
 		}
-		changed, err := putChanged(tx, bucketOrganisations, o.USCC, o, e)
+		changed, err := putChanged(tx, bucketOrganisations, o.USCC, o, image{table: TableRegistry, pk: "organisation#" + o.USCC}, e)
 		if err != nil || !changed {
 			return err
 		}

@@ -36,13 +36,13 @@ func (s Persons) Person(_ context.Context, id string) (p registry.Person, err er
 // SavePerson implements [registry.PersonSaver].
 func (s Persons) SavePerson(_ context.Context, p registry.Person, e audit.Event) error {
 	return s.update(func(tx *bbolt.Tx) error {
-		_, err := putChanged(tx, bucketPersons, p.ID, p, e)
+		_, err := putChanged(tx, bucketPersons, p.ID, p, image{table: TableRegistry, pk: "person#" + p.ID}, e)
 		return err
 	})
 }
 
 // putChanged writes v and its event unless v stands there already.
-func putChanged[T any](tx *bbolt.Tx, bucket, key string, v T, e audit.Event) (changed bool, err error) {
+func putChanged[T any](tx *bbolt.Tx, bucket, key string, v T, i image, e audit.Event) (changed bool, err error) {
 	old, found, err := get[T](tx, bucket, key)
 	if err != nil {
 		return false, err
@@ -64,5 +64,6 @@ func putChanged[T any](tx *bbolt.Tx, bucket, key string, v T, e audit.Event) (ch
 	if err := put(tx, bucket, key, v); err != nil {
 		return false, err
 	}
-	return true, putEvent(tx, e)
+	i.created = !found
+	return true, tell(tx, i, e)
 }

@@ -49,7 +49,7 @@ func (s Seals) CreateSeal(_ context.Context, n seal.Seal, e audit.Event) error {
 		if err := put(tx, bucketSeals, n.ID, n); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSeals, pk: "seal#" + n.ID, created: true}, e)
 	})
 }
 
@@ -68,7 +68,7 @@ func (s Seals) ReplaceSeal(_ context.Context, n seal.Seal, e audit.Event) error 
 		if err := put(tx, bucketSeals, n.ID, n); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSeals, pk: "seal#" + n.ID}, e)
 	})
 }
 

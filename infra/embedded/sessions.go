@@ -35,7 +35,7 @@ func (s Sessions) SaveSession(_ context.Context, n oidc.Session, e audit.Event) 
 		if err := put(tx, bucketSessions, n.ID, n); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSSO, pk: "session#" + n.ID, created: true}, e)
 	})
 }
 
@@ -50,7 +50,7 @@ func (s Sessions) EndSession(_ context.Context, id string, at time.Time, e audit
 		if err := put(tx, bucketSessions, id, old); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableSSO, pk: "session#" + id}, e)
 	})
 }
 

@@ -33,7 +33,7 @@ func (s ShowCodes) SaveShowCode(_ context.Context, c licence.ShowCode, e audit.E
 		if err := put(tx, bucketShowCodes, hex.EncodeToString(c.Hash[:]), showRecord{ShowCode: c}); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableLicences, pk: "show#" + hex.EncodeToString(c.Hash[:]), created: true}, e)
 	})
 }
 
@@ -59,7 +59,7 @@ func (s ShowCodes) RedeemShowCode(_ context.Context, code string, e audit.Event)
 		}
 		shown.Presentation = record.Presentation
 		e.Object, e.Holder, e.Division = "licence/"+record.Licence, record.Holder, record.Division
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableLicences, pk: "show#" + name}, e)
 	})
 	if err != nil {
 		return verify.Shown{}, err

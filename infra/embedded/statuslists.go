@@ -58,7 +58,7 @@ func (s StatusLists) PublishStatusList(_ context.Context, name string, p licence
 		if err := put(tx, bucketStatusLists, name, p); err != nil {
 			return err
 		}
-		return putEvent(tx, e)
+		return tell(tx, image{table: TableLicences, pk: "list#" + name, created: p.Revision == 1}, e)
 	})
 }
 
