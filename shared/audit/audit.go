@@ -12,7 +12,11 @@ package audit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -46,6 +50,30 @@ type Event struct {
 	Holder       string    `json:"holder,omitempty"` // the person or organisation in whose ledger it appears
 	Outcome      Outcome   `json:"outcome"`
 	Reason       string    `json:"reason,omitempty"` // the code of a refusal or verdict
+	// Binds is what the act took for good and what must never be given again: names separated by spaces, each kind/name,
+	// such as "licence-identifier/…", "status/<list>/<index>", "seal-code/…", "order/…". See [Replay].
+	Binds string `json:"binds,omitempty"`
+}
+
+// Bound returns the name of a kind that the act bound, or "".
+func (e Event) Bound(kind string) string {
+	for name := range strings.FieldsSeq(e.Binds) {
+		if rest, ok := strings.CutPrefix(name, kind+"/"); ok {
+			return rest
+		}
+	}
+	return ""
+}
+
+// RecordDigest is the digest of a record that a registry keeps, as Digest of the event that stores it: by it the trail
+// tells whether a record that was restored is the one that was last stored.
+func RecordDigest[T any](record T) (string, error) {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return "", fmt.Errorf("encoding a record: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // Check refuses an event that lacks what every event has: its ID, time, action and outcome.
@@ -64,12 +92,17 @@ type Recorder interface {
 	Record(ctx context.Context, e Event) error
 }
 
+// TimeReader reads the trail as it went.
+type TimeReader interface {
+	// ByTime returns the events of from ≤ time < to, oldest first, at most limit.
+	ByTime(ctx context.Context, from, to time.Time, limit int) ([]Event, error)
+}
+
 // Reader reads events back.
 type Reader interface {
+	TimeReader
 	// ByHolder returns the events of a holder's ledger, newest first, at most limit.
 	ByHolder(ctx context.Context, holder string, limit int) ([]Event, error)
 	// ByObject returns the events of one object, oldest first.
 	ByObject(ctx context.Context, object string) ([]Event, error)
-	// ByTime returns the events of from ≤ time < to, oldest first, at most limit.
-	ByTime(ctx context.Context, from, to time.Time, limit int) ([]Event, error)
 }
