@@ -465,7 +465,7 @@ func (w *world) checkLicence(t *testing.T) {
 func (w *world) checkCredential(t *testing.T, l *licence.Licence, credential string) {
 	t.Helper()
 	publish := licence.Publish(licence.PublishPorts{Issuer: crashIssuer, Audit: embedded.Events{DB: w.db}, Types: embedded.LicenceTypes{DB: w.db},
-		Entries: embedded.Licences{DB: w.db}, Lists: embedded.StatusLists{DB: w.db}, Keys: w.keys, Certificates: w.authority,
+		Entries: embedded.Licences{DB: w.db}, Records: embedded.Licences{DB: w.db}, Lists: embedded.StatusLists{DB: w.db}, Keys: w.keys, Certificates: w.authority,
 		TTL: time.Hour, Validity: 24 * time.Hour, Now: w.now, Rand: w.random})
 	if err := publish(t.Context(), l.List); err != nil {
 		t.Fatal(err)

@@ -102,7 +102,7 @@ func openBureau(t testing.TB, dir string) *bureau {
 		ByIdentifier: licences, Tickets: Tickets{b.db}, Artefacts: licences, Types: types, Agencies: directory, Holders: directory,
 		Mandates: Mandates{b.db}, Keys: b.ca.Keys, Certificates: b.ca, Stamper: faceStamper{seal.NewStamper(b.ports)},
 		Audit: Events{b.db}, Fonts: b.fonts, Now: b.tick, Rand: rand.Reader}
-	b.publish = licence.Publish(licence.PublishPorts{Issuer: testIssuer, Types: types, Entries: licences, Lists: StatusLists{b.db}, Audit: Events{b.db},
+	b.publish = licence.Publish(licence.PublishPorts{Issuer: testIssuer, Types: types, Entries: licences, Records: licences, Lists: StatusLists{b.db}, Audit: Events{b.db},
 		Keys: b.ca.Keys, Certificates: b.ca, TTL: time.Hour, Validity: 24 * time.Hour, Debounce: 2 * time.Second, Now: b.Now,
 		Rand: rand.Reader})
 	b.serve()

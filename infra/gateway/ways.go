@@ -29,6 +29,8 @@ type Runtime struct {
 	Log  *slog.Logger
 	Now  func() time.Time
 	Ways []Way
+	// Told, where it is set, hears the attributes of every line, and how the invocation ended.
+	Told func(ctx context.Context, line []slog.Attr, err error)
 }
 
 // Invoke runs the handler of the event and writes one line: what was asked for by its route, never its parameters,
@@ -51,6 +53,9 @@ func (f Runtime) Invoke(ctx context.Context, event []byte) (answer []byte, err e
 		level, line = slog.LevelError, append(line, slog.String("error", err.Error()))
 	}
 	f.Log.LogAttrs(ctx, level, "invocation", line...)
+	if f.Told != nil {
+		f.Told(ctx, line, err)
+	}
 	return answer, err
 }
 
@@ -111,6 +116,9 @@ func HTTP(h http.Handler) Way {
 		answer := Serve(ctx, h, e)
 		said := []slog.Attr{slog.String("route", e.RouteKey), slog.Int("status", answer.StatusCode),
 			slog.String("apiRequestId", e.RequestContext.RequestID)}
+		if code := refusalCode(answer); code != "" {
+			said = append(said, slog.String("refused", code))
+		}
 		data, err := json.Marshal(answer)
 		return data, said, err
 	}}
@@ -135,25 +143,55 @@ func Queue(handle func(ctx context.Context, body []byte) error) Way {
 	}}
 }
 
-// Stream answers the records of a table's stream, whose mapping reports batch item failures: in order, and from the
-// first that fails on they come again.
+// Stream answers the records of a table's stream, whose mapping reports batch item failures and halves batches on
+// errors: in order, and from the first that fails on they come again. Where already the first of several fails, it is the
+// error of the invocation: Lambda then halves the batch until that record comes alone, so that the dead letter of one
+// that never succeeds is about nothing else (Lambda developer guide, "Configuring partial batch response with DynamoDB").
 func Stream(handle func(ctx context.Context, r events.DynamoDBEventRecord) error) Way {
 	return Way{kind: "stream", run: func(ctx context.Context, log *slog.Logger, event []byte) ([]byte, []slog.Attr, error) {
 		var e events.DynamoDBEvent
 		if err := json.Unmarshal(event, &e); err != nil {
 			return nil, nil, fmt.Errorf("reading the event: %w", err)
 		}
-		answer := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
 		for i, r := range e.Records {
 			if err := one(ctx, func() error { return handle(ctx, r) }); err != nil {
-				log.ErrorContext(ctx, "stream record failed", "sequence", r.Change.SequenceNumber, "error", err.Error())
-				answer.BatchItemFailures = append(answer.BatchItemFailures,
-					events.DynamoDBBatchItemFailure{ItemIdentifier: r.Change.SequenceNumber})
-				return batch(answer, len(e.Records), len(e.Records)-i)
+				return streamFailed(ctx, log, e, i, err)
 			}
 		}
-		return batch(answer, len(e.Records), 0)
+		return streamTaken(e)
 	}}
+}
+
+// StreamBatch is [Stream] for what is done once for a whole batch: it succeeds or fails as a whole.
+func StreamBatch(handle func(ctx context.Context, records []events.DynamoDBEventRecord) error) Way {
+	return Way{kind: "stream", run: func(ctx context.Context, log *slog.Logger, event []byte) ([]byte, []slog.Attr, error) {
+		var e events.DynamoDBEvent
+		if err := json.Unmarshal(event, &e); err != nil {
+			return nil, nil, fmt.Errorf("reading the event: %w", err)
+		}
+		if len(e.Records) > 0 {
+			if err := one(ctx, func() error { return handle(ctx, e.Records) }); err != nil {
+				return streamFailed(ctx, log, e, 0, err)
+			}
+		}
+		return streamTaken(e)
+	}}
+}
+
+func streamTaken(e events.DynamoDBEvent) ([]byte, []slog.Attr, error) {
+	return batch(events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}, len(e.Records), 0)
+}
+
+// streamFailed answers that record i is the first that was not taken.
+func streamFailed(ctx context.Context, log *slog.Logger, e events.DynamoDBEvent, i int, err error) ([]byte, []slog.Attr, error) {
+	number := e.Records[i].Change.SequenceNumber
+	if i == 0 && len(e.Records) > 1 {
+		return nil, []slog.Attr{slog.Int("items", len(e.Records)), slog.Int("failed", len(e.Records))},
+			fmt.Errorf("stream record %s, the first of %d: %w", number, len(e.Records), err)
+	}
+	log.ErrorContext(ctx, "stream record failed", "sequence", number, "error", err.Error())
+	failed := []events.DynamoDBBatchItemFailure{{ItemIdentifier: number}}
+	return batch(events.DynamoDBEventResponse{BatchItemFailures: failed}, len(e.Records), len(e.Records)-i)
 }
 
 // one handles one item of a batch: its panic is its own failure, and nothing begins after the deadline.

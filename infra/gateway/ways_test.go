@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,9 +166,47 @@ func TestAStreamIsTakenInOrderAndAgainFromWhereItFailed(t *testing.T) {
 		t.Errorf("%s", log)
 	}
 	kept.fails = true
-	data, err := f.Invoke(t.Context(), []byte(aStreamEvent))
+	if data, err := f.Invoke(t.Context(), []byte(aStreamEvent)); err == nil || data != nil {
+		t.Errorf("where the first of several fails: %s, %v; want an error, for the batch to be halved", data, err)
+	}
+	var e struct{ Records []json.RawMessage }
+	if err := json.Unmarshal([]byte(aStreamEvent), &e); err != nil {
+		t.Fatal(err)
+	}
+	data, err := f.Invoke(t.Context(), fmt.Appendf(nil, `{"Records":[%s]}`, e.Records[0]))
 	if want := `{"batchItemFailures":[{"itemIdentifier":"111"}]}`; err != nil || string(data) != want {
-		t.Errorf("where nothing is recorded: %s, %v; want %s", data, err, want)
+		t.Errorf("where one alone fails: %s, %v; want %s", data, err, want)
+	}
+}
+
+func TestABatchIsTakenAsAWhole(t *testing.T) {
+	var fails error
+	var seen []int
+	f, _ := started(StreamBatch(func(_ context.Context, records []events.DynamoDBEventRecord) error {
+		seen = append(seen, len(records))
+		if fails == nil && len(records) == 0 {
+			panic("no")
+		}
+		return fails
+	}))
+	for range 2 {
+		if data, err := f.Invoke(t.Context(), []byte(aStreamEvent)); err != nil || string(data) != `{"batchItemFailures":[]}` {
+			t.Errorf("%s, %v", data, err)
+		}
+	}
+	if data, err := f.Invoke(t.Context(), []byte(`{"Records":[]}`)); err != nil || string(data) != `{"batchItemFailures":[]}` {
+		t.Errorf("of nothing: %s, %v", data, err)
+	}
+	fails = errors.New("no")
+	if _, err := f.Invoke(t.Context(), []byte(aStreamEvent)); err == nil {
+		t.Error("a batch that failed was taken")
+	}
+	data, err := f.Invoke(t.Context(), []byte(`{"Records":[{"eventSource":"aws:dynamodb","dynamodb":{"SequenceNumber":"9"}}]}`))
+	if want := `{"batchItemFailures":[{"itemIdentifier":"9"}]}`; err != nil || string(data) != want {
+		t.Errorf("%s, %v; want %s", data, err, want)
+	}
+	if want := []int{4, 4, 4, 1}; !slices.Equal(seen, want) {
+		t.Errorf("batches of %v, want %v", seen, want)
 	}
 }
 

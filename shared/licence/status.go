@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -58,6 +59,7 @@ type PublishPorts struct {
 	Issuer       string // base URL of the platform
 	Types        Types
 	Entries      ListEntries
+	Records      Reader // licences that are known to have changed
 	Lists        StatusListPublisher
 	Keys         key.Opener // keys of the purpose StatusList, owned by the agency's code
 	Certificates IssuerCertificates
@@ -83,14 +85,30 @@ func Publish(p PublishPorts) func(ctx context.Context, lists ...string) error {
 				return err
 			}
 		}
-		var faults []error
+		named := map[string][]string{}
 		for _, list := range lists {
-			if err := p.publish(ctx, list); err != nil {
-				faults = append(faults, fmt.Errorf("publishing status list %s: %w", list, err))
-			}
+			named[list] = nil
 		}
-		return errors.Join(faults...)
+		return p.each(ctx, named)
 	}
+}
+
+// PublishChanged returns licence-status as the stream of the records calls it: with the identifiers of licences that may
+// have changed, by their list. It may be called twice and late: each is read as it stands, and a list that says so
+// already is not published again. The reading is the record's own, since [ListEntries] may lag behind the stream.
+func PublishChanged(p PublishPorts) func(ctx context.Context, changed map[string][]string) error {
+	return p.each
+}
+
+// each publishes each list once, in the order of their names. One that cannot be published does not stop the others.
+func (p PublishPorts) each(ctx context.Context, changed map[string][]string) error {
+	var faults []error
+	for _, list := range slices.Sorted(maps.Keys(changed)) {
+		if err := p.publish(ctx, list, changed[list]); err != nil {
+			faults = append(faults, fmt.Errorf("publishing status list %s: %w", list, err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // all returns the lists in which places were given, and the first list of every agency that may issue something.
@@ -114,7 +132,22 @@ func (p PublishPorts) all(ctx context.Context) ([]string, error) {
 
 // publish brings one list up to date. A Begun event with the digest of what is signed stands before the signature; the
 // Done event is in the same write as the token. If we stop between them, a list was signed that nobody can fetch.
-func (p PublishPorts) publish(ctx context.Context, name string) error {
+func (p PublishPorts) publish(ctx context.Context, name string, changed []string) error {
+	for range publishAttempts {
+		err := p.publishOnce(ctx, name, changed)
+		if !errors.Is(err, ErrChanged) {
+			return err
+		}
+	}
+	return fmt.Errorf("others published it again and again: %w", ErrChanged)
+}
+
+// publishAttempts is how often one call tries where others publish the same list: what they read may be older than what
+// this call was made for, so that theirs is no substitute.
+const publishAttempts = 5
+
+// publishOnce is [PublishPorts.publish] without the others: [ErrChanged] says that one of them was faster.
+func (p PublishPorts) publishOnce(ctx context.Context, name string, changed []string) error {
 	now := p.Now().UTC().Truncate(time.Second)
 	before, err := p.Lists.StatusList(ctx, name)
 	if err != nil && !errors.Is(err, ErrUnknown) {
@@ -124,7 +157,7 @@ func (p PublishPorts) publish(ctx context.Context, name string) error {
 	if before.Revision > 0 && age < p.Debounce {
 		return nil
 	}
-	list, content, err := p.build(ctx, name)
+	list, content, err := p.build(ctx, name, changed, before)
 	if err != nil {
 		return err
 	}
@@ -163,36 +196,73 @@ func (p PublishPorts) publish(ctx context.Context, name string) error {
 	}
 	e.ID, e.Outcome = e.ID+"-end", audit.Done
 	next := Published{Token: compact, IssuedAt: now, Content: content, Revision: before.Revision + 1}
-	if err := p.Lists.PublishStatusList(ctx, name, next, e); !errors.Is(err, ErrChanged) {
-		return err
-	}
-	return nil // another call published meanwhile; the next one looks again
+	return p.Lists.PublishStatusList(ctx, name, next, e)
 }
 
-// build makes the list of the records and the digest of its statuses.
-func (p PublishPorts) build(ctx context.Context, name string) (*statuslist.List, string, error) {
+// build makes the list of the records and the digest of its statuses. Entries may lag: the licences that changed are read
+// themselves, and a revocation that was published stays, since it is final ([Transitions]).
+func (p PublishPorts) build(ctx context.Context, name string, changed []string, before Published) (*statuslist.List, string, error) {
 	entries, err := p.Entries.ListEntries(ctx, name)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading its licences: %w", err)
+	}
+	states := map[int]State{}
+	for _, e := range entries {
+		states[e.Index] = e.State
+	}
+	for _, id := range changed {
+		l, err := p.Records.Licence(ctx, id)
+		if errors.Is(err, ErrUnknown) {
+			continue // no licence that anybody holds
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("reading licence %s: %w", id, err)
+		}
+		if l.List == name {
+			states[l.Index] = l.State()
+		}
+	}
+	if err := keepRevoked(states, before); err != nil {
+		return nil, "", err
 	}
 	list, err := statuslist.New(2, listSize)
 	if err != nil {
 		return nil, "", err
 	}
-	slices.SortFunc(entries, func(a, b ListEntry) int { return a.Index - b.Index })
 	texts := []string{"status-list"}
-	for _, e := range entries {
+	for _, index := range slices.Sorted(maps.Keys(states)) {
 		status := statuslist.Valid
-		switch e.State {
+		switch states[index] {
 		case Suspended:
 			status = statuslist.Suspended
 		case Revoked:
 			status = statuslist.Invalid
+		default:
+			continue
 		}
-		if err := list.Set(e.Index, status); err != nil {
-			return nil, "", fmt.Errorf("setting index %d: %w", e.Index, err)
+		if err := list.Set(index, status); err != nil {
+			return nil, "", fmt.Errorf("setting index %d: %w", index, err)
 		}
-		texts = append(texts, fmt.Sprint(e.Index, ":", status))
+		texts = append(texts, fmt.Sprint(index, ":", status))
 	}
 	return list, digest(texts...), nil
+}
+
+// keepRevoked adds what the published list says is revoked.
+func keepRevoked(states map[int]State, before Published) error {
+	if before.Token == "" {
+		return nil
+	}
+	old, err := statuslist.Parse(before.Token, listSize)
+	if err != nil {
+		return fmt.Errorf("reading what is published: %w", err)
+	}
+	for index := range old.List.Len() {
+		if status, err := old.List.Get(index); err != nil {
+			return fmt.Errorf("reading what is published: %w", err)
+		} else if status == statuslist.Invalid {
+			states[index] = Revoked
+		}
+	}
+	return nil
 }
