@@ -325,9 +325,15 @@ func (d *DB) write(ctx context.Context, w write) (outcome, error) {
 		if len(it) == 0 {
 			it = nil
 		}
-		return outcome{item: it, held: w.event != nil && eventID(it) == w.event.ID}, nil
+		if w.event == nil || eventID(it) != w.event.ID {
+			return outcome{item: it}, nil
+		}
+		after = it
 	case err != nil:
 		return outcome{}, fmt.Errorf("writing %s: %w", prefix(w.pk), err)
+	}
+	if w.event != nil {
+		meterOf(ctx).wrote(*w.event)
 	}
 	return outcome{item: after, held: true}, nil
 }

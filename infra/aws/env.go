@@ -18,6 +18,7 @@ import (
 
 	"github.com/yinxin/yinxin/infra/outbound"
 	"github.com/yinxin/yinxin/shared/access"
+	"github.com/yinxin/yinxin/shared/document"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
 )
@@ -32,12 +33,16 @@ type Env struct {
 	missing []string
 	faults  []error
 
+	meter    *meter // counts what happens at the cold start
 	db       *DB
 	identity []byte // once it was read
 }
 
 // LoadEnv begins with the variables of this process. It reads none.
-func LoadEnv(ctx context.Context) *Env { return &Env{ctx: ctx, look: os.LookupEnv, now: time.Now} }
+func LoadEnv(ctx context.Context) *Env {
+	m := &meter{}
+	return &Env{ctx: withMeter(ctx, m), look: os.LookupEnv, now: time.Now, meter: m}
+}
 
 // Err says what is missing or did not work so far, all of it.
 func (e *Env) Err() error {
@@ -84,6 +89,7 @@ func (e *Env) config(service string) sdk.Config {
 		Credentials: credentials.NewStaticCredentialsProvider(
 			e.variable("AWS_ACCESS_KEY_ID"), e.variable("AWS_SECRET_ACCESS_KEY"), token),
 	}
+	c.APIOptions = append(c.APIOptions, countCalls)
 	// The SDK's own variables for another endpoint (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
 	for _, name := range []string{"AWS_ENDPOINT_URL_" + service, "AWS_ENDPOINT_URL"} {
 		if url, _ := e.look(name); url != "" {
@@ -394,16 +400,42 @@ func (e *Env) NewAgencyKeys() *Keys {
 }
 
 // Artefacts keeps the faces of licences.
-func (e *Env) Artefacts() Artefacts {
+func (e *Env) Artefacts() Artefacts { return Artefacts{e.blobs("faces/", 0)} }
+
+// Uploads keeps documents that clients upload.
+func (e *Env) Uploads() Uploads { return Uploads{DB: e.seals(), Blobs: e.blobs("uploads/", document.MaxSize)} }
+
+// Results keeps what jobs made. A stamp adds to a document.
+func (e *Env) Results() Results {
+	return Results{Blobs: e.blobs("results/", document.MaxSize+4<<20), Now: e.now}
+}
+
+func (e *Env) blobs(prefix string, most int64) *Blobs {
 	bucket, kmsKey := e.variable("ARTEFACTS_BUCKET"), e.variable("BUCKET_KEY")
 	if e.Err() != nil {
-		return Artefacts{}
+		return nil // the cold start ends with what is known already
 	}
 	b, err := OpenBlobs(BlobsOptions{
-		Config: e.config("S3"), Rand: rand.Reader, Bucket: bucket, Prefix: "faces/", KMSKey: kmsKey,
+		Config: e.config("S3"), Rand: rand.Reader, Bucket: bucket, Prefix: prefix, KMSKey: kmsKey, Max: most,
 	})
 	e.fault("opening the artefacts", err)
-	return Artefacts{b}
+	return b
+}
+
+// Jobs keeps what jobs ask for.
+func (e *Env) Jobs() Jobs { return Jobs{e.seals()} }
+
+// JobStates keeps how far jobs are.
+func (e *Env) JobStates() JobStates { return JobStates{e.seals()} }
+
+// JobQueue is the queue of jobs.
+func (e *Env) JobQueue() JobQueue {
+	return JobQueue{URL: e.variable("JOBS_QUEUE"), Config: e.config("SQS"), Now: e.now}
+}
+
+// JobWorker has jobs done by seal-stamp.
+func (e *Env) JobWorker() JobWorker {
+	return JobWorker{Function: e.variable("STAMP_FUNCTION"), Config: e.config("LAMBDA"), Now: e.now}
 }
 
 // FaceStamper has faces stamped by seal-stamp.

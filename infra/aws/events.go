@@ -71,7 +71,12 @@ func (s Events) Record(ctx context.Context, e audit.Event) error {
 			put[name] = v
 		}
 	}
-	_, err = s.write(ctx, write{at: at{s.tables.Log, "event#" + e.ID, noSort}, put: put, condition: absent})
+	m := meterOf(ctx)
+	before := m.count(sdkRetries)
+	out, err := s.write(ctx, write{at: at{s.tables.Log, "event#" + e.ID, noSort}, put: put, condition: absent})
+	if err == nil && (out.held || m.count(sdkRetries) > before) { // a write that was sent again may have met itself
+		m.recorded(e)
+	}
 	return err // one that is known stays as it is
 }
 

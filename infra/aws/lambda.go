@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/yinxin/yinxin/infra/gateway"
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // Handler is what a function does with one kind of event. A function that is reached in several ways has one for each.
@@ -24,13 +25,13 @@ func Serve(env *Env, h http.Handler) { Start(env, HTTP(h)) }
 // Start runs a function that is reached in one way or several, which the event's shape tells apart. A function whose
 // environment lacks something ends here, at its cold start, and says what is missing. Start does not return.
 func Start(env *Env, handlers ...Handler) {
-	logger := slog.New(lambdacontext.NewLogHandler())
+	logger := slog.New(redact.Handler(lambdacontext.NewLogHandler()))
 	slog.SetDefault(logger)
 	if err := env.Err(); err != nil {
 		logger.LogAttrs(context.Background(), slog.LevelError, "cold start failed", slog.String("error", err.Error()))
 		os.Exit(1)
 	}
-	lambda.Start(gateway.Runtime{Name: env.Function(), Log: logger, Now: time.Now, Ways: handlers})
+	lambda.Start(env.measure(gateway.Runtime{Name: env.Function(), Log: logger, Now: time.Now, Ways: handlers}, os.Stdout))
 }
 
 // HTTP is [gateway.HTTP].

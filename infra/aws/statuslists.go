@@ -34,6 +34,9 @@ func (s StatusLists) StatusList(ctx context.Context, name string) (licence.Publi
 	if err == nil && !found {
 		err = licence.ErrUnknown
 	}
+	if err == nil {
+		meterOf(ctx).oldest(statusListAge, s.Now().Sub(p.IssuedAt))
+	}
 	return p, err
 }
 

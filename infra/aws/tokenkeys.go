@@ -47,6 +47,9 @@ func (s *TokenKeys) TokenKeys(ctx context.Context) (jose.Set, error) {
 	if err != nil {
 		return jose.Set{}, fmt.Errorf("reading the token keys: %w", err)
 	}
+	if k, ok := ring.signing(now); ok {
+		meterOf(ctx).oldest(tokenKeyAge, now.Sub(later(k.Sign, k.Made)))
+	}
 	set = jose.Set{}
 	for _, k := range ring.published(now) {
 		set.Keys = append(set.Keys, jose.JWK{Public: k.public, KeyID: k.ID, Alg: k.Algorithm})
@@ -60,4 +63,11 @@ func (s *TokenKeys) TokenKeys(ctx context.Context) (jose.Set, error) {
 		s.set, s.loaded = set, now
 	}
 	return set, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
