@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/yinxin/yinxin/shared/ident"
 	"github.com/yinxin/yinxin/shared/licence"
@@ -70,19 +71,21 @@ func (s LicenceRegister) LookUpLicence(ctx context.Context, identifier string) (
 		return verify.Found{}, verify.ErrUnknown
 	}
 	t, err := LicenceTypes(s).LicenceType(ctx, l.TypeCode)
-	if err != nil {
+	if err != nil && !(l.Lost && errors.Is(err, licence.ErrUnknown)) {
 		return verify.Found{}, err
 	}
-	from, to, err := l.Period()
-	if err != nil {
-		return verify.Found{}, err
+	var from, to time.Time
+	if l.ValidFrom != "" || !l.Lost { // of a licence that was lost nobody knows
+		if from, to, err = l.Period(); err != nil {
+			return verify.Found{}, err
+		}
 	}
 	facts := verdict.Licence{Identifier: l.Identifier, TypeCode: l.TypeCode, Name: t.Name.ZH,
 		Holder: t.Masked(licence.ClaimHolder, l.Holder.Name), Issuer: l.Issuer.Name, IssuerCode: l.Issuer.USCC,
 		State: l.State().Code(), ValidFrom: l.ValidFrom, ValidTo: l.ValidTo}
 	return verify.Found{ID: l.ID, Holder: l.Holder.Subject,
 		Registered: proof.Registered{Facts: facts, HolderName: l.Holder.Name, ValidFrom: from, ValidTo: to,
-			Since: l.History[len(l.History)-1].At}}, nil
+			Since: l.History[len(l.History)-1].At, Lost: l.Lost}}, nil
 }
 
 func asUnknown(err error) error {

@@ -17,13 +17,15 @@ var _ licence.Tickets = Tickets{}
 // ticketsPartition is where the first index holds all lists; a ticket changes nothing in it.
 const ticketsPartition = "tickets#"
 
+func (s Tickets) at(list string) at { return at{s.tables.Licences, "ticket#" + list, noSort} }
+
 // TakeTicket implements [licence.Tickets].
 func (s Tickets) TakeTicket(ctx context.Context, list string, size int, newKey [32]byte) (licence.Ticket, error) {
 	if size <= 0 {
 		return licence.Ticket{}, licence.ErrListFull
 	}
 	w := write{
-		at:        at{s.tables.Licences, "ticket#" + list, noSort},
+		at:        s.at(list),
 		update:    "SET #key = if_not_exists(#key, :key), #firstPk = :lists, #firstSk = :list ADD #next :one",
 		condition: "attribute_not_exists(#next) OR #next < :size",
 		values: item{":key": &types.AttributeValueMemberB{Value: newKey[:]}, ":lists": text(ticketsPartition), ":list": text(list),

@@ -81,6 +81,10 @@ var (
 		"The token epoch must be raised to the end of the replay before it begins.")
 )
 
+// lookBack is how long before the time that was restored a replay begins: the time of an event is that of another clock
+// than the table's, and is taken before the write. What the records hold is done once.
+const lookBack = 2 * time.Minute
+
 // replayPage is how many events one call goes through.
 const replayPage = 200
 
@@ -106,7 +110,7 @@ func (p ReplayPorts) replay(ctx context.Context, o ReplayOrder) (ReplayAnswer, e
 	switch {
 	case err != nil:
 		return ReplayAnswer{}, err
-	case !o.From.Before(o.To) || o.To.After(p.Now()) || at.Before(o.From) || !at.Before(o.To):
+	case !o.From.Before(o.To) || o.To.After(p.Now()) || at.Before(o.From.Add(-lookBack)) || !at.Before(o.To):
 		return ReplayAnswer{}, ErrReplayPeriod
 	case p.Epoch.Before(o.To):
 		return ReplayAnswer{}, ErrEpoch.With("it stands at " + p.Epoch.UTC().Format(time.RFC3339))
@@ -135,10 +139,10 @@ func (p ReplayPorts) replay(ctx context.Context, o ReplayOrder) (ReplayAnswer, e
 	return answer, nil
 }
 
-// start is where a call begins: behind the event of the cursor.
+// start is where a call begins: a little before the period, or behind the event of the cursor.
 func (o ReplayOrder) start() (at time.Time, last string, err error) {
 	if o.Cursor == "" {
-		return o.From, "", nil
+		return o.From.Add(-lookBack), "", nil
 	}
 	moment, last, _ := strings.Cut(o.Cursor, "#")
 	if at, err = time.Parse(time.RFC3339Nano, moment); err != nil {

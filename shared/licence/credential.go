@@ -84,6 +84,9 @@ func (p CredentialPorts) read(w http.ResponseWriter, r *http.Request, c access.C
 	if media != "application/json" && !l.State().Issued() {
 		return ErrState.With("the licence is " + string(l.State()))
 	}
+	if media != "application/json" && !l.Kept() {
+		return ErrLost
+	}
 	body, err := p.body(ctx, l, media, format)
 	if err != nil {
 		return err

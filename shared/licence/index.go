@@ -33,6 +33,26 @@ func statusIndex(t Ticket, size int) int {
 	return int(l<<right | r)
 }
 
+// statusSequence is the inverse of statusIndex.
+func statusSequence(index int, key [32]byte, size int) int {
+	width := bits.Len(uint(size - 1))
+	left, right := width/2, width-width/2 // they have changed places ten times
+	l, r := uint64(index)>>right, uint64(index)&(1<<right-1)
+	for round := uint64(9); ; round-- {
+		left, right = right, left
+		mac := hmac.New(sha256.New, key[:])
+		var in [16]byte
+		binary.BigEndian.PutUint64(in[:8], round)
+		binary.BigEndian.PutUint64(in[8:], l)
+		mac.Write(in[:])
+		f := binary.BigEndian.Uint64(mac.Sum(nil))
+		l, r = (r^f)&(1<<left-1), l
+		if round == 0 {
+			return int(l<<right | r)
+		}
+	}
+}
+
 // listName is the name of the n-th status list of an agency, from 1.
 func listName(uscc string, n int) string { return uscc + "-" + strconv.Itoa(n) }
 

@@ -99,6 +99,7 @@ type view struct {
 	Fields     map[string]string `json:"fields"`
 	ValidFrom  string            `json:"validFrom"`
 	ValidTo    string            `json:"validTo,omitempty"`
+	Lost       bool              `json:"lost,omitempty"` // its content was lost in a restore
 	History    []viewChange      `json:"history"`
 }
 
@@ -118,7 +119,7 @@ type viewChange struct {
 func show(l Licence, t Definition) view {
 	v := view{ID: l.ID, Identifier: l.Identifier, TypeCode: l.TypeCode, Name: t.Name.ZH, State: l.State(), StateCode: l.State().Code(),
 		Issuer: l.Issuer, Holder: holderView{l.Holder.Type, l.Holder.Code, l.Holder.Name}, Number: l.Number, Fields: l.Fields,
-		ValidFrom: l.ValidFrom, ValidTo: l.ValidTo}
+		ValidFrom: l.ValidFrom, ValidTo: l.ValidTo, Lost: l.Lost}
 	if !l.State().Issued() {
 		v.Identifier = "" // bound, and nothing bears it yet
 	}
@@ -467,7 +468,7 @@ func (i issuing) issue(ctx context.Context, l Licence, t Definition, change Chan
 	}
 
 	begun := e
-	begun.Outcome, begun.Digest = audit.Begun, unsigned.Digest()
+	begun.Outcome, begun.Digest, begun.Binds = audit.Begun, unsigned.Digest(), l.binds()
 	l = row.apply(l, Issuing, change)
 	if err := i.Records.ReplaceLicence(ctx, l, begun); err != nil {
 		return l, err

@@ -109,7 +109,15 @@ type Licence struct {
 
 	Issue   *Issuance `json:"issue,omitempty"` // from the state active on
 	History []Change  `json:"history"`
+
+	// Lost tells that the tables were restored to a time before the licence was issued: of what was issued the record has
+	// identifier, place and life alone, as the trail had them. It is suspended and revoked as any other; who asks for it
+	// learns that its content is gone.
+	Lost bool `json:"lost,omitempty"`
 }
+
+// Kept tells whether what was handed out as the licence is kept here.
+func (l Licence) Kept() bool { return l.State().Issued() && l.Issue != nil }
 
 // Issuance is what was signed.
 type Issuance struct {

@@ -153,7 +153,7 @@ func (p SharePorts) find(ctx context.Context, subject string, t Definition) ([]L
 		if err != nil {
 			return nil, fmt.Errorf("reading a licence: %w", err)
 		}
-		if l.TypeCode == t.Code && l.Holder.Subject == subject && l.State().Issued() {
+		if l.TypeCode == t.Code && l.Holder.Subject == subject && l.Kept() {
 			found = append(found, l)
 		}
 	}

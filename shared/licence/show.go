@@ -105,6 +105,8 @@ func (p ShowPorts) mint(w http.ResponseWriter, r *http.Request, c access.Caller)
 		return ErrLicence // nobody learns that another's licence exists
 	case !l.State().Issued():
 		return ErrState.With("the licence is " + string(l.State()))
+	case !l.Kept():
+		return ErrLost
 	}
 	t, err := p.Types.LicenceType(ctx, l.TypeCode)
 	if err != nil {

@@ -31,6 +31,10 @@ func (t TypeTaker) Take(ctx context.Context, d Definition) error {
 	if err != nil {
 		return err
 	}
+	digest, err := audit.RecordDigest(d)
+	if err != nil {
+		return err
+	}
 	return t.Types.SaveLicenceType(ctx, d, audit.Event{ID: id, Time: t.Now().UTC(), Action: "licence.type", Channel: "event",
-		Organisation: d.Authority.USCC, Object: "licence-type/" + d.Code, Outcome: audit.Done})
+		Organisation: d.Authority.USCC, Object: "licence-type/" + d.Code, Digest: digest, Outcome: audit.Done})
 }

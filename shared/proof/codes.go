@@ -65,6 +65,7 @@ const (
 	LicenceKBUnchecked  = "LIC_KB_UNCHECKED"
 	LicenceKB           = "LIC_KB_INVALID"
 	LicenceUnknown      = "LIC_UNKNOWN"
+	LicenceLost         = "LIC_LOST"
 	LicenceExpectation  = "LIC_EXPECTATION_MISMATCH"
 	CodeSpent           = "SHOW_CODE_SPENT"
 	CodeUnknown         = "SHOW_CODE_UNKNOWN"
@@ -195,6 +196,9 @@ var meanings = map[string]meaning{
 	LicenceKB: says("持证人证明不成立。", "The holder's proof does not hold.").
 		then("请持证人重新出示。", "Ask the holder to present it again."),
 	LicenceUnknown: says("查无此证照。", "No such licence is known here.").then("请核对输入。", "Check the input."),
+	LicenceLost: says("该标识已签发过证照，但其内容在数据恢复中丢失。",
+		"A licence was issued under this identifier; its content was lost when data was restored.").
+		then("请向颁证机构核实，或请其重新签发。", "Ask the agency, which can issue it anew."),
 	LicenceExpectation: says("证照与所期望的内容不符。", "The licence is not what was expected.").
 		then("请核对所办事项要求的证照。", "Check which licence the matter asks for."),
 	CodeSpent: says("该亮证码已被使用。", "The code has been used already.").

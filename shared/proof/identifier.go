@@ -16,6 +16,8 @@ type Registered struct {
 	ValidTo    time.Time // the first moment at which it is no longer valid; zero: long-term
 	// Since is when the state began that Facts tells; zero: not known. Of the time before, the register says nothing.
 	Since time.Time
+	// Lost tells that the register has the identifier and the state, and no longer what was issued under it.
+	Lost bool
 }
 
 // identifier is the evidence of a look-up.
@@ -42,7 +44,9 @@ func Identifier(text string, record *Registered, expect Expectation, at, now tim
 	e.id, e.warnings, e.err = ident.ParseLicenceID(text)
 	is := Expectation{Identifier: text, TypeCode: e.id.TypeCode}
 	if record != nil {
-		is.HolderName = record.HolderName
+		if is.HolderName = record.HolderName; record.Lost {
+			expect.HolderName = "" // nobody knows, and the verdict says so
+		}
 	}
 	v := conclude("licence-identifier", []byte(text), now, append(run(identifierTable, "", e), Expected(expect, is)...))
 	if record != nil {
@@ -72,12 +76,14 @@ func (e *identifier) registered() finding {
 		return skipped()
 	case e.record == nil:
 		return found(verdict.Unknown, LicenceUnknown, nil)
+	case e.record.Lost:
+		return found(verdict.Unknown, LicenceLost, nil)
 	}
 	return pass(nil)
 }
 
 func (e *identifier) validity() finding {
-	if e.record == nil {
+	if e.record == nil || e.record.Lost {
 		return skipped()
 	}
 	detail := map[string]any{"at": rfc3339(e.at)}

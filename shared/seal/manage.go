@@ -254,6 +254,7 @@ func (m manage) act(w http.ResponseWriter, r *http.Request, c access.Caller, t T
 		if s.Code, err = m.claim(ctx, s); err != nil {
 			return err
 		}
+		e.Binds = "seal-code/" + s.Code
 	}
 	s = t.apply(s, change(c, in, at))
 	if err := replace(ctx, m.Records, s, e); err != nil {

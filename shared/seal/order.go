@@ -50,6 +50,7 @@ type Order struct {
 	Request  string        `json:"request,omitempty"` // digest of the request, where it came under an Idempotency-Key
 	// Reference is what the caller calls this use, such as the order of a licence's face; it need not be unique.
 	Reference string `json:"reference,omitempty"`
+	Restored  bool   `json:"restored,omitempty"` // rebuilt from the trail: what no event holds is empty
 }
 
 // Orders keeps the uses of seals.
