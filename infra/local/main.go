@@ -24,6 +24,9 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/yinxin/yinxin/infra/gateway"
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // config is what the flags say.
@@ -62,7 +65,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if c.demo {
 		level = slog.LevelWarn // the story has lines of its own
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(logHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	slog.SetDefault(log) // what services log, and libraries
 	if c.demo {
 		return runDemo(ctx, c, stdout, log)
 	}
@@ -74,6 +78,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	<-ctx.Done()
 	return s.stop()
 }
+
+// logHandler is what stands in front of every log here, as in a Lambda: identifiers of requests, and no secrets.
+func logHandler(next slog.Handler) slog.Handler { return gateway.LogHandler(redact.Handler(next)) }
 
 func parseFlags(args []string, stderr io.Writer) (config, error) {
 	var c config
