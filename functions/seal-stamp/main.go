@@ -1,5 +1,5 @@
-// Command seal-stamp is the Lambda function behind the use of a seal, over HTTP and for the faces of licences. It
-// alone opens the keys of seals.
+// Command seal-stamp is the Lambda function behind the use of a seal, over HTTP, for jobs, and for the faces
+// of licences. It alone opens the keys of seals.
 package main
 
 import (
@@ -15,8 +15,9 @@ func main() {
 	env := aws.LoadEnv(context.Background())
 	ports := seal.StampPorts{
 		Access: env.Guard(), Records: env.Seals(), ByCode: env.SealCodes(), ByOwner: env.Seals(),
-		Directory: env.SealDirectory(), Mandates: env.Mandates(), Orders: env.Orders(), Audit: env.Events(),
+		Directory: env.SealDirectory(), Mandates: env.Mandates(), Orders: env.Orders(), Jobs: env.Jobs(),
+		Uploads: env.Uploads(), Results: env.Results(), Audit: env.Events(),
 		Keys: env.SealKeys(), Trust: env.Trust(), Fonts: env.Fonts(), Now: time.Now, Rand: rand.Reader,
 	}
-	aws.Start(env, aws.HTTP(seal.Stamp(ports)), aws.FaceOrders(seal.NewStamper(ports)))
+	aws.Start(env, aws.HTTP(seal.Stamp(ports)), aws.SealOrders(seal.NewStamper(ports)))
 }

@@ -403,7 +403,9 @@ func (e *Env) NewAgencyKeys() *Keys {
 func (e *Env) Artefacts() Artefacts { return Artefacts{e.blobs("faces/", 0)} }
 
 // Uploads keeps documents that clients upload.
-func (e *Env) Uploads() Uploads { return Uploads{DB: e.seals(), Blobs: e.blobs("uploads/", document.MaxSize)} }
+func (e *Env) Uploads() Uploads {
+	return Uploads{DB: e.seals(), Blobs: e.blobs("uploads/", document.MaxSize)}
+}
 
 // Results keeps what jobs made. A stamp adds to a document.
 func (e *Env) Results() Results {

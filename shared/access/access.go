@@ -29,22 +29,23 @@ import (
 
 // The scopes of the platform's own APIs (design section 4). A token that carries one has the issuer as audience.
 const (
-	SealRequest  = "seal.request"
-	SealApprove  = "seal.approve"
-	SealMake     = "seal.make"
-	SealStamp    = "seal.stamp"
-	LicenceIssue = "licence.issue"
-	LicenceShow  = "licence.show"
-	LicenceShare = "licence.share"
-	AccountUsage = "account.usage"
-	RegistryRead = "registry.read"
-	AuditRead    = "audit.read"
+	SealRequest    = "seal.request"
+	SealApprove    = "seal.approve"
+	SealMake       = "seal.make"
+	SealStamp      = "seal.stamp"
+	DocumentUpload = "document.upload"
+	LicenceIssue   = "licence.issue"
+	LicenceShow    = "licence.show"
+	LicenceShare   = "licence.share"
+	AccountUsage   = "account.usage"
+	RegistryRead   = "registry.read"
+	AuditRead      = "audit.read"
 )
 
 // Scopes are the platform's scopes, in a fixed order.
 func Scopes() []string {
-	return []string{SealRequest, SealApprove, SealMake, SealStamp, LicenceIssue, LicenceShow, LicenceShare, AccountUsage,
-		RegistryRead, AuditRead}
+	return []string{SealRequest, SealApprove, SealMake, SealStamp, DocumentUpload, LicenceIssue, LicenceShow, LicenceShare,
+		AccountUsage, RegistryRead, AuditRead}
 }
 
 // Skew is how far in the future a token's iat and nbf may lie. Its expiry is exact: issuer and API share a clock.

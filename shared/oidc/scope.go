@@ -57,20 +57,21 @@ func platform(scope string) bool {
 // asks says what the scopes mean, for the consent page.
 func asks(scope string) []page.Ask {
 	text := map[string]page.Ask{
-		ScopeOpenID:         {ZH: "确认您的身份（仅限本应用的标识）", EN: "know that it is you, by an identifier of its own"},
-		ScopeProfile:        {ZH: "读取您的姓名", EN: "read your name"},
-		ScopePhone:          {ZH: "读取您的手机号码", EN: "read your phone number"},
-		ScopeOffline:        {ZH: "在您退出登录后继续使用以上权限", EN: "keep this access after you sign out"},
-		access.SealRequest:  {ZH: "以您代表的单位申请电子印章", EN: "request seals for organisations you act for"},
-		access.SealApprove:  {ZH: "审批电子印章申请", EN: "approve seal requests"},
-		access.SealMake:     {ZH: "制作电子印章", EN: "make seals"},
-		access.SealStamp:    {ZH: "使用您有权使用的电子印章签章", EN: "stamp documents with seals you may use"},
-		access.LicenceIssue: {ZH: "签发电子证照", EN: "issue licences"},
-		access.LicenceShow:  {ZH: "出示和查询电子证照", EN: "show and look up licences"},
-		access.LicenceShare: {ZH: "向他人授权使用电子证照", EN: "share licences with others"},
-		access.AccountUsage: {ZH: "读取您的使用记录", EN: "read who looked at your data"},
-		access.RegistryRead: {ZH: "读取单位信息和您的授权关系", EN: "read organisations and your mandates"},
-		access.AuditRead:    {ZH: "读取监督记录", EN: "read records for supervision"},
+		ScopeOpenID:           {ZH: "确认您的身份（仅限本应用的标识）", EN: "know that it is you, by an identifier of its own"},
+		ScopeProfile:          {ZH: "读取您的姓名", EN: "read your name"},
+		ScopePhone:            {ZH: "读取您的手机号码", EN: "read your phone number"},
+		ScopeOffline:          {ZH: "在您退出登录后继续使用以上权限", EN: "keep this access after you sign out"},
+		access.SealRequest:    {ZH: "以您代表的单位申请电子印章", EN: "request seals for organisations you act for"},
+		access.SealApprove:    {ZH: "审批电子印章申请", EN: "approve seal requests"},
+		access.SealMake:       {ZH: "制作电子印章", EN: "make seals"},
+		access.SealStamp:      {ZH: "使用您有权使用的电子印章签章", EN: "stamp documents with seals you may use"},
+		access.DocumentUpload: {ZH: "上传待处理的文件", EN: "upload documents for it to handle"},
+		access.LicenceIssue:   {ZH: "签发电子证照", EN: "issue licences"},
+		access.LicenceShow:    {ZH: "出示和查询电子证照", EN: "show and look up licences"},
+		access.LicenceShare:   {ZH: "向他人授权使用电子证照", EN: "share licences with others"},
+		access.AccountUsage:   {ZH: "读取您的使用记录", EN: "read who looked at your data"},
+		access.RegistryRead:   {ZH: "读取单位信息和您的授权关系", EN: "read organisations and your mandates"},
+		access.AuditRead:      {ZH: "读取监督记录", EN: "read records for supervision"},
 	}
 	var list []page.Ask
 	for _, s := range strings.Fields(scope) {

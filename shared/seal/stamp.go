@@ -37,6 +37,9 @@ type StampPorts struct {
 	Directory Directory
 	Mandates  Mandates
 	Orders    Orders
+	Jobs      Jobs // uses of seals that are done afterwards, over documents that were uploaded
+	Uploads   Uploads
+	Results   Results
 	Audit     audit.Recorder // refusals
 	Keys      key.Opener     // purposes Seal and SealCompat, owned by the seal's identifier
 	Trust     Trust
@@ -59,8 +62,13 @@ const MaxDocument = 8 << 20
 // place is the middle of the seal, see [Place]; organisation is the seal's owner where it is left out. The answer is the
 // stamped document under its media type, with the identifier of the order in the header Yinxin-Order.
 //
+// A document that is too large for one call is uploaded first (POST /documents) and named:
+//
+//	application/json  {"document": "<identifier>", "order": {…}} ── 202, Location: /jobs/{id}
+//
 // It takes an Idempotency-Key: of all requests under one key at most one stamps. Documents are not kept, so that a
-// repeated request gets no second copy of the first answer: it is refused with how the order under the key stands.
+// repeated request gets no second copy of the first answer: it is refused with how the order under the key stands. A job
+// that is asked for again under its key is the same job.
 //
 // A PDF gets a compatibility signature (PAdES B-B, P-256) with the picture of the seal, and says so beside the picture
 // and in the signature's reason: it is no electronic seal after GB/T 38540. An OFD gets an SES_Signature over every file
@@ -92,9 +100,16 @@ type stampCommand struct {
 	reference    string
 	part         string // as it was read
 	key, request string // digests of the Idempotency-Key and of the request under it, or ""
+	order        string // its identifier, where it is not drawn
+	// keep stores the stamped document before the order is done, where somebody is to fetch it afterwards.
+	keep func(ctx context.Context, o Order, stamped []byte) error
 }
 
 func (s *Stamper) serve(w http.ResponseWriter, r *http.Request, c access.Caller) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && media == "application/json" {
+		return s.submit(w, r, c)
+	}
 	ctx := r.Context()
 	document, in, err := readStamp(w, r)
 	if err != nil {
@@ -126,7 +141,8 @@ func (s *Stamper) serve(w http.ResponseWriter, r *http.Request, c access.Caller)
 // readStamp reads the two parts of a request.
 func readStamp(w http.ResponseWriter, r *http.Request) (document []byte, in stampCommand, err error) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "multipart/form-data" {
-		return nil, in, problem.Unsupported.With("send multipart/form-data with the parts document and order")
+		return nil, in, problem.Unsupported.With("send multipart/form-data with the parts document and order, " +
+			"or application/json with a document that was uploaded")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, MaxDocument+problem.MaxJSON+4096)
 	parts, err := r.MultipartReader()
@@ -246,6 +262,9 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 			return nil, Order{}, err
 		}
 	}
+	if in.order != "" {
+		ids[1] = in.order
+	}
 	at := s.ports.Now().UTC().Truncate(time.Second)
 	e := trace(c, record, row.Verb, in.Organisation, in.Purpose, at, ids[0])
 	e.Digest = sha256Name(document)
@@ -256,7 +275,7 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 	order := Order{ID: ids[1], Seal: record.ID, Code: record.Code, Format: p.format, Document: e.Digest, Signed: p.signed,
 		Place: in.Place, Purpose: in.Purpose, Person: c.Person, For: in.Organisation, Client: c.Client, At: at,
 		State: OrderBegun, Reference: in.reference, Request: in.request}
-	e.Outcome = audit.Begun
+	e.Outcome, e.Binds = audit.Begun, "order/"+order.ID
 	if err := s.ports.Orders.BeginOrder(ctx, order, e); err != nil {
 		if errors.Is(err, ErrExists) && in.key != "" {
 			err = s.again(ctx, order.ID, in.request)
@@ -265,6 +284,9 @@ func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c acce
 	}
 	ctx = context.WithoutCancel(ctx) // a client that hangs up does not leave the order open
 	stamped, err := s.finish(ctx, p, record, at)
+	if err == nil && in.keep != nil {
+		err = in.keep(ctx, order, stamped)
+	}
 	e.ID, e.Time = endOf(e.ID), s.ports.Now().UTC()
 	if err != nil {
 		return nil, Order{}, errors.Join(err, s.fail(ctx, order, e, err))
@@ -293,7 +315,7 @@ func (s *Stamper) again(ctx context.Context, id, request string) error {
 	if err != nil {
 		return fmt.Errorf("reading the order of an Idempotency-Key: %w", err)
 	}
-	if first.Request != request {
+	if first.Request != request && !first.Restored { // the trail has no digest of the request
 		return access.ErrKeyReused
 	}
 	switch first.State {
