@@ -16,6 +16,7 @@ var libraries = []struct {
 	folders []string
 	tests   bool // whether tests may import it anywhere, as a foreign judge
 }{
+	{"github.com/aws/aws-sdk-go-v2/aws", []string{"infra/aws", "infra/e2e"}, false}, // e2e signs requests of operators and pumps
 	{"github.com/aws/aws-sdk-go-v2", []string{"infra/aws"}, false},
 	{"github.com/aws/smithy-go", []string{"infra/aws"}, false},
 	{"github.com/aws/aws-lambda-go", []string{"infra/gateway", "infra/aws", "infra/e2e", "functions"}, false},
@@ -57,7 +58,7 @@ var layers = []struct {
 	{"infra/embedded", []string{"shared", "infra/outbound"}},
 	{"infra/aws", []string{"shared", "infra/outbound", "infra/gateway"}},
 	{"infra/local", []string{"shared", "infra/embedded", "infra/gateway", "infra/outbound"}},
-	{"infra/e2e", []string{"infra/gateway"}},
+	{"infra/e2e", []string{"shared", "infra/gateway", "infra/embedded", "infra/aws/kmstest", "infra/local/browser"}},
 	{"infra/bench", []string{"shared", "infra/embedded", "infra/e2e/runtime"}},
 	{"infra/conformance", []string{"shared", "infra/embedded"}},
 	{"infra/check", nil},

@@ -436,7 +436,7 @@ func (f *Function) next(w http.ResponseWriter, r *http.Request) {
 	h.Set("Lambda-Runtime-Aws-Request-Id", i.id)
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(i.deadline.UnixMilli(), 10))
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", f.o.ARN)
-	h.Set("Lambda-Runtime-Trace-Id", traceID(i.deadline))
+	h.Set("Lambda-Runtime-Trace-Id", traceID(time.Now()))
 	_, _ = w.Write(i.event)
 }
 
