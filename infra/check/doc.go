@@ -6,6 +6,7 @@
 //	functions_test.go folders of functions/ = resources of template.yaml; routes there = routes of the services
 //	rights_test.go    fields of a constructor = environment = policy: action, table, leading keys, encryption context
 //	template_test.go  what holds for every function, table, key, bucket and statement of the template, in both partitions
+//	operations_test.go what can stand still has an alarm, and what is watched is there; the runbook and COMPLIANCE.md
 //	table_test.go     functions/README.md, indexes, suppressions; what IAM cannot express
 //	artefacts_test.go what sam build made: static, right architecture, as small as recorded (called by template.sh)
 //	text_test.go      package comments, links in Markdown, words, gofmt, names
