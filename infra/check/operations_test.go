@@ -121,7 +121,7 @@ func operations(t *testing.T, tr tree) (broken []string) {
 	}
 	dashboard := ""
 	for _, r := range tm.resources("AWS::CloudWatch::Dashboard") {
-		dashboard += text(r.prop("DashboardBody"))
+		dashboard += strings.TrimPrefix(text(r.prop("DashboardBody")), "!Sub ")
 	}
 	for _, a := range alarms {
 		if !strings.HasPrefix(text(a.prop("AlarmActions")), "!If [HasTopic, ") {
