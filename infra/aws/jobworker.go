@@ -25,12 +25,12 @@ func (s JobWorker) DoJob(ctx context.Context, job string) (document.Result, erro
 	return invoke[gateway.JobMessage, document.Result](ctx, invocation(s), gateway.JobMessage{Job: job})
 }
 
-// NewJobs answers the stream of the table that jobs are in.
+// NewJobs is [gateway.NewJobs].
 func NewJobs(submit func(ctx context.Context, job string) error) Handler {
-	return Stream(gateway.NewJobs(submit))
+	return gateway.NewJobs(submit)
 }
 
-// QueuedJobs answers the queue of jobs.
+// QueuedJobs is [gateway.QueuedJobs].
 func QueuedJobs(work func(ctx context.Context, job string) error) Handler {
-	return Queue(gateway.QueuedJobs(work))
+	return gateway.QueuedJobs(work)
 }

@@ -20,19 +20,19 @@ const jobPrefix = "job#"
 
 // NewJobs takes the records of jobs that were begun from the stream of their table. Other records, and later images of
 // the same job, are not its concern: the stream's filter leaves them out, and so does this where the filter is not there.
-func NewJobs(submit func(ctx context.Context, job string) error) func(ctx context.Context, r events.DynamoDBEventRecord) error {
-	return func(ctx context.Context, r events.DynamoDBEventRecord) error {
+func NewJobs(submit func(ctx context.Context, job string) error) Way {
+	return Stream(func(ctx context.Context, r events.DynamoDBEventRecord) error {
 		id, found := strings.CutPrefix(textOf(r.Change.Keys, "pk"), jobPrefix)
 		if !found || r.EventName != string(events.DynamoDBOperationTypeInsert) {
 			return nil
 		}
 		return submit(ctx, id)
-	}
+	})
 }
 
 // QueuedJobs takes the messages of the queue of jobs. One that is none is a fault, so that it ends as a dead letter.
-func QueuedJobs(work func(ctx context.Context, job string) error) func(ctx context.Context, body []byte) error {
-	return func(ctx context.Context, body []byte) error {
+func QueuedJobs(work func(ctx context.Context, job string) error) Way {
+	return Queue(func(ctx context.Context, body []byte) error {
 		var m JobMessage
 		if err := json.Unmarshal(body, &m); err != nil {
 			return fmt.Errorf("reading a message: %w", err)
@@ -41,5 +41,5 @@ func QueuedJobs(work func(ctx context.Context, job string) error) func(ctx conte
 			return errors.New("a message names no job")
 		}
 		return work(ctx, m.Job)
-	}
+	})
 }

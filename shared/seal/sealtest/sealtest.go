@@ -2,7 +2,10 @@
 package sealtest
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
@@ -352,4 +355,90 @@ func parse(t *testing.T, der []byte) *cert.Certificate {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// Jobs is the contract of [seal.Jobs].
+func Jobs(t *testing.T, open func(t *testing.T) (seal.Jobs, audit.Reader)) {
+	ctx := context.Background()
+	job := seal.Job{ID: "j1", Seal: "s1", Upload: "d1", MediaType: "application/pdf", Document: "sha256:00", Organisation: "o",
+		Purpose: audit.Purpose{Text: "示例"}, Place: seal.Place{Page: 1, X: 100, Y: 200}, Person: "p", Client: "c", Channel: "api",
+		At: at, Request: "0a1b"}
+	jobs, events := open(t)
+	if _, err := jobs.Job(ctx, "j1"); !errors.Is(err, seal.ErrUnknown) {
+		t.Fatalf("Job = %v, want ErrUnknown", err)
+	}
+	winner := oneWinner(t, race(func(n int) error {
+		j := job
+		j.Upload = fmt.Sprint("d", n)
+		return jobs.BeginJob(ctx, j, event(fmt.Sprint("e", n), "seal/s1", audit.Done))
+	}), seal.ErrExists)
+	job.Upload = fmt.Sprint("d", winner)
+	if got, err := jobs.Job(ctx, "j1"); err != nil || !reflect.DeepEqual(got, job) {
+		t.Fatalf("Job = %+v, %v, want %+v", got, err, job)
+	}
+	if es, err := events.ByObject(ctx, "seal/s1"); err != nil || len(es) != 1 || es[0].ID != fmt.Sprint("e", winner) {
+		t.Fatalf("events = %v, %v, want the winner's", es, err)
+	}
+}
+
+// UploadStore is what [Uploads] needs of a store.
+type UploadStore struct {
+	Uploads seal.Uploads
+	SetNow  func(time.Time)
+	// Save records an upload that may be used until a time, and Send brings its bytes.
+	Save func(t *testing.T, u seal.Upload, until time.Time)
+	Send func(t *testing.T, u seal.Upload, data []byte)
+}
+
+// Uploads is the contract of [seal.Uploads].
+func Uploads(t *testing.T, open func(t *testing.T) UploadStore) {
+	ctx := context.Background()
+	s := open(t)
+	s.SetNow(at)
+	data := []byte("%PDF-1.7 示例")
+	sum := sha256.Sum256(data)
+	u := seal.Upload{ID: "d1", MediaType: "application/pdf", SHA256: hex.EncodeToString(sum[:]), Person: "p", Client: "c"}
+	if _, err := s.Uploads.Upload(ctx, "d1"); !errors.Is(err, seal.ErrUnknown) {
+		t.Fatalf("Upload of what was never said = %v, want ErrUnknown", err)
+	}
+	s.Save(t, u, at.Add(time.Hour))
+	if got, err := s.Uploads.Upload(ctx, "d1"); err != nil || got != u {
+		t.Fatalf("Upload = %+v, %v, want %+v", got, err, u)
+	}
+	if _, err := s.Uploads.Uploaded(ctx, "d1", u.MediaType); !errors.Is(err, seal.ErrUnknown) {
+		t.Fatalf("Uploaded before the bytes came = %v, want ErrUnknown", err)
+	}
+	s.Send(t, u, data)
+	if got, err := s.Uploads.Uploaded(ctx, "d1", u.MediaType); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("Uploaded = %q, %v", got, err)
+	}
+	s.SetNow(at.Add(time.Hour))
+	if _, err := s.Uploads.Upload(ctx, "d1"); !errors.Is(err, seal.ErrUnknown) {
+		t.Fatalf("Upload of what may no longer be used = %v, want ErrUnknown", err)
+	}
+}
+
+// Results is the contract of [seal.Results].
+func Results(t *testing.T, open func(t *testing.T) seal.Results) {
+	ctx := context.Background()
+	const media = "application/ofd"
+	results := open(t)
+	if _, err := results.Result(ctx, "j1", "o1", media); !errors.Is(err, seal.ErrUnknown) {
+		t.Fatalf("Result = %v, want ErrUnknown", err)
+	}
+	winner := oneWinner(t, race(func(n int) error {
+		return results.PutResult(ctx, "j1", "o1", media, fmt.Append(nil, "result ", n))
+	}), seal.ErrExists)
+	want := fmt.Append(nil, "result ", winner)
+	if got, err := results.Result(ctx, "j1", "o1", media); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("Result = %q, %v, want the winner's", got, err)
+	}
+	if err := results.PutResult(ctx, "j1", "o1", media, want); err != nil {
+		t.Errorf("PutResult of the same bytes = %v", err)
+	}
+	for _, other := range [][2]string{{"j1", "o2"}, {"j2", "o1"}} {
+		if _, err := results.Result(ctx, other[0], other[1], media); !errors.Is(err, seal.ErrUnknown) {
+			t.Errorf("Result of %v = %v, want ErrUnknown", other, err)
+		}
+	}
 }
