@@ -16,7 +16,7 @@ import (
 //	{"purpose", "owner", "name"}   ── key made or found ── {"request": PEM}   to the authority
 //	{"purpose", "owner", "chain"}  ── checked against the key ── imported
 type Enrolment struct {
-	Keys         key.Maker
+	Keys         cert.Requester
 	Certificates Certificates
 }
 
@@ -62,16 +62,21 @@ func (s Enrolment) Enrol(ctx context.Context, o EnrolmentOrder) (EnrolmentAnswer
 	if o.Name == "" {
 		return EnrolmentAnswer{}, errors.New("a request needs the owner's name")
 	}
-	k, err := s.Keys.MakeKey(ctx, o.Purpose, o.Owner, algorithm)
-	if err != nil {
-		return EnrolmentAnswer{}, err
-	}
-	csr, err := cert.CreateCSR(ctx, cert.Name{Country: "CN", Organization: o.Owner + o.Name, CommonName: o.Name}, k)
+	csr, err := s.Keys.RequestKey(ctx, o.Purpose, o.Owner, algorithm,
+		cert.Name{Country: "CN", Organization: o.Owner + o.Name, CommonName: o.Name})
 	if err != nil {
 		return EnrolmentAnswer{}, fmt.Errorf("requesting a certificate: %w", err)
 	}
+	request, err := cert.ParseCSR(csr)
+	if err != nil {
+		return EnrolmentAnswer{}, fmt.Errorf("reading a request: %w", err)
+	}
+	id, _, err := keyID(request.PublicKey)
+	if err != nil {
+		return EnrolmentAnswer{}, err
+	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})
-	return EnrolmentAnswer{KeyID: k.KeyID(), Request: string(text)}, nil
+	return EnrolmentAnswer{KeyID: id, Request: string(text)}, nil
 }
 
 func chainOf(text string) (chain [][]byte, err error) {

@@ -1,96 +1,93 @@
 package aws
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/yinxin/yinxin/shared/jose"
+	"github.com/yinxin/yinxin/shared/cert"
+	"github.com/yinxin/yinxin/shared/cert/certtest"
 	"github.com/yinxin/yinxin/shared/key"
+	"github.com/yinxin/yinxin/shared/key/keytest"
 )
 
 var daily = key.Rotation{Every: 24 * time.Hour, Ahead: time.Hour, Accept: 20 * time.Minute}
 
-// verifier is somebody elsewhere who keeps the published keys for five minutes, whatever happens.
-type verifier struct {
-	set    jose.Set
-	loaded time.Time
+// keeper is a process that keeps keys.
+type keeper struct {
+	*Keys
+	published *TokenKeys
 }
 
-func (v *verifier) knows(t *testing.T, h *keyHouse, published *TokenKeys, id string) bool {
-	t.Helper()
-	if h.now().Sub(v.loaded) >= 5*time.Minute {
-		set, err := published.TokenKeys(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.set, v.loaded = set, h.now()
+func (k keeper) PublishedKeys(ctx context.Context) ([]string, error) {
+	set, err := k.published.TokenKeys(ctx)
+	var ids []string
+	for _, one := range set.Keys {
+		ids = append(ids, one.KeyID)
 	}
-	_, ok := v.set.Find(id)
-	return ok
+	return ids, err
 }
 
-// TestOverDaysNoVerifierMeetsAnUnknownKey lets days pass in steps: functions with clocks apart sign, the rotator comes when
-// it comes, tokens live ten minutes, and verifiers cache.
-func TestOverDaysNoVerifierMeetsAnUnknownKey(t *testing.T) {
+func TestKeysRotateAsTheContractSays(t *testing.T) {
 	h := newKeyHouse(t, "")
-	h.itemsHere()
-	rotator := h.keys(t, "ADMIN", h.db(t, nil), h.blind())
-	mustMake(t, rotator, key.Token, "", key.ES256)
-	var signers []*Keys
-	for _, apart := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
-		db := h.db(t, nil)
-		db.Now = func() time.Time { return h.now().Add(apart) }
-		signers = append(signers, h.keys(t, "ADMIN", db, h.blind()))
+	for name, c := range custodies(h) {
+		t.Run(name, func(t *testing.T) {
+			keytest.Rotation(t, func(t *testing.T) keytest.House {
+				h.freshItems(t)
+				house := keytest.House{Reload: key.Reload, Open: func(t *testing.T, now func() time.Time) keytest.Keeper {
+					db := h.db(t, nil)
+					db.Now = now
+					k := h.keys(t, "ADMIN", db, c)
+					k.reload = key.Reload
+					return keeper{k, OpenTokenKeys(db, key.Reload)}
+				}}
+				if c.Kind != Blind || os.Getenv("DYNAMODB_ENDPOINT") != "" { // what is the same in every custody is asked once
+					house.Days = 3
+				}
+				return house
+			})
+		})
 	}
-	published := OpenTokenKeys(h.db(t, nil), time.Minute)
-	type token struct {
-		id  string
-		end time.Time
+}
+
+// TestKeysRequestCertificatesAsTheContractSays uses a role that encrypts new keys and cannot decrypt them, as that of
+// seal-make.
+func TestKeysRequestCertificatesAsTheContractSays(t *testing.T) {
+	h := newKeyHouse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:Encrypt","kms:CreateKey","kms:TagResource",
+		"kms:GetPublicKey","kms:Sign","kms:ScheduleKeyDeletion"],"Resource":"*"}]}`)
+	for name, c := range map[string]Custody{"wrapped": h.wrapped(), "resident": resident} {
+		t.Run(name, func(t *testing.T) {
+			certtest.Requester(t, func(t *testing.T) func(t *testing.T) cert.Requester {
+				h.freshItems(t)
+				return func(t *testing.T) cert.Requester { return h.keys(t, "OTHER", h.db(t, nil), c) }
+			})
+		})
 	}
-	var tokens []token
-	var v verifier
-	used := map[string]bool{}
-	for step := range 10 * 24 * 12 { // five minutes each
-		h.pass(5 * time.Minute)
-		if step%7 == 0 {
-			if err := rotator.RotateKey(t.Context(), key.Token, "", daily); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, k := range signers {
-			s, err := k.OpenKey(t.Context(), key.Token, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !used[s.KeyID()] {
-				used[s.KeyID()] = true
-				mustSign(t, k, key.Token, "")
-			}
-			tokens = append(tokens, token{s.KeyID(), h.now().Add(10 * time.Minute)})
-		}
-		alive := tokens[:0]
-		for _, k := range tokens {
-			if h.now().After(k.end) {
-				continue
-			}
-			if alive = append(alive, k); !v.knows(t, h, published, k.id) {
-				t.Fatalf("step %d: the key of a token is not published", step)
-			}
-		}
-		tokens = alive
+	subject := cert.Name{Country: "CN", CommonName: "示例"}
+	if _, err := h.keys(t, "OTHER", h.db(t, nil), h.blind()).RequestKey(t.Context(), key.Seal, "blind", key.ES256, subject); err == nil {
+		t.Error("a key that nobody sees requested a certificate")
 	}
-	if len(used) != 10 && len(used) != 11 {
-		t.Errorf("in ten days %d keys signed", len(used))
+	h.freshItems(t)
+	k := h.keys(t, "OTHER", h.db(t, nil), h.wrapped())
+	if _, err := k.RequestKey(t.Context(), key.Seal, "1", key.ES256, subject); err != nil {
+		t.Fatal(err)
 	}
-	ring, err := rotator.db.readRing(t.Context(), ringName{purpose: key.Token})
-	if err != nil || len(ring.Keys) > 3 {
-		t.Errorf("the ring holds %d keys: %v", len(ring.Keys), err)
+	signer, err := k.OpenKey(t.Context(), key.Seal, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := key.Sign(t.Context(), signer, []byte("印")); err == nil {
+		t.Error("who makes the key of a seal can still sign with it")
+	}
+	if _, err := k.RequestKey(t.Context(), key.Seal, "1", key.ES256, cert.Name{Country: "CN", CommonName: "别的"}); !errors.Is(err, cert.ErrRequested) {
+		t.Errorf("under another name: %v, want ErrRequested", err)
 	}
 }
 

@@ -196,7 +196,7 @@ func (k *Keys) MakeKey(ctx context.Context, purpose key.Purpose, owner string, a
 	s, err := k.with(ctx, purpose, owner, func(ctx context.Context, h *heldRing, name ringName, c Custody) (key.Signer, error) {
 		s, err := k.load(ctx, h, name, c)
 		if errors.Is(err, key.ErrUnknown) && len(h.ring.Keys) == 0 && c.Kind != Given {
-			return k.first(ctx, h, name, c, alg)
+			return k.first(ctx, h, name, c, alg, nil)
 		}
 		return s, err
 	})
@@ -268,11 +268,20 @@ func (h *heldRing) keep(s key.Signer) key.Signer {
 }
 
 // first makes the first key of a ring. Of two processes that do, the one whose item is written first has made it; the
-// other returns that key and lets its own go.
-func (k *Keys) first(ctx context.Context, h *heldRing, name ringName, c Custody, alg key.Algorithm) (key.Signer, error) {
+// other returns that key and lets its own go. request, unless nil, is what the key signs once, before its item is written;
+// the process forgets the private half then.
+func (k *Keys) first(
+	ctx context.Context, h *heldRing, name ringName, c Custody, alg key.Algorithm, request func(key.Signer) ([]byte, error),
+) (key.Signer, error) {
 	made, private, err := k.generate(ctx, name, c, alg)
 	if err != nil {
 		return nil, err
+	}
+	if request != nil {
+		if made.Request, err = request(k.signer(name, c, made, private)); err != nil {
+			return nil, errors.Join(err, k.discard(ctx, made))
+		}
+		private = nil
 	}
 	ring := keyRing{Purpose: name.purpose, Owner: name.owner, Keys: []ringKey{made}, revision: 1}
 	stands, won, err := k.db.createRing(ctx, ring)

@@ -340,11 +340,7 @@ func (a *Authority) Enrol(
 	if !ok {
 		return nil, fmt.Errorf("%w: no authority certifies for %q", ErrRequestRefused, purpose)
 	}
-	k, err := a.Keys.MakeKey(ctx, use, owner, ca.algorithm)
-	if err != nil {
-		return nil, err
-	}
-	csr, err := cert.CreateCSR(ctx, subject, k)
+	csr, err := a.Keys.RequestKey(ctx, use, owner, ca.algorithm, subject)
 	if err != nil {
 		return nil, err
 	}

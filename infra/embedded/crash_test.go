@@ -228,7 +228,6 @@ type signature struct {
 	Purpose key.Purpose
 	Owner   string
 	Digest  string // of the message, as the key takes it, in hexadecimal
-	Request bool   // under a certificate request: it proves that the key is there, says nothing else and has no event
 	Begun   string // the event Begun, in the store at this time, that this signature answers; "" if there is none
 }
 
@@ -323,7 +322,7 @@ func (w *world) serve(c *crasher) {
 	directory, mandates := embedded.SealDirectory{DB: w.db}, embedded.Mandates{DB: w.db}
 	types, licences := embedded.LicenceTypes{DB: w.db}, embedded.Licences{DB: w.db}
 	trusted := embedded.Trust{DB: w.db, Authority: w.authority, Types: types}
-	recorder, keys := watchedRecorder{events, c}, watchedKeys{w, c, false}
+	recorder, keys := watchedRecorder{events, c}, watchedKeys{w, c}
 	stamp := seal.StampPorts{Access: guard, Records: seals, ByCode: codes, ByOwner: seals, Directory: directory, Mandates: mandates,
 		Orders: watchedOrders{embedded.Orders{DB: w.db}, w, c}, Audit: recorder, Keys: keys, Trust: trusted, Fonts: w.fonts,
 		Now: w.now, Rand: w.random}
@@ -336,7 +335,7 @@ func (w *world) serve(c *crasher) {
 	add(seal.ManageRoutes, seal.Manage(seal.ManagePorts{Access: guard, Records: seals, Codes: codes, ByCode: codes,
 		Directory: directory, Mandates: mandates, Audit: events, Fonts: w.fonts, Now: w.now, Rand: w.random}))
 	add(seal.MakeRoutes, seal.Make(seal.MakePorts{Access: guard, Records: watchedSeals{seals, c}, ByCode: codes, Directory: directory,
-		Mandates: mandates, Audit: recorder, NewKeys: watchedKeys{w, c, true}, MakerKeys: keys,
+		Mandates: mandates, Audit: recorder, NewKeys: watchedRequests{w.keys, c}, MakerKeys: keys,
 		Certifier: watchedCertifier{w.authority, c}, Fonts: w.fonts, Now: w.now, Rand: w.random}))
 	add(seal.StampRoutes, seal.Stamp(stamp))
 	watched := watchedLicences{licences, w, c}
@@ -402,7 +401,7 @@ func found(t *testing.T, w *world) {
 	}{
 		{trust.SealMaker, key.SealMaker, workshop, "示例省印章制作中心"},
 		{trust.LicenceIssuer, key.LicenceIssuer, labour, "示例省人力资源和社会保障厅"},
-		{trust.LicenceIssuer, key.StatusList, labour, "示例省人力资源和社会保障厅"},
+		{trust.StatusList, key.StatusList, labour, "示例省人力资源和社会保障厅"},
 	} {
 		name := cert.Name{Country: "CN", Organization: e.uscc + e.name, CommonName: e.name}
 		if _, err := w.authority.Enrol(ctx, e.purpose, e.use, e.uscc, name); err != nil {
@@ -551,9 +550,6 @@ func (w *world) trail(t *testing.T, expected []signature) {
 	}
 	used := map[string]bool{}
 	for i, s := range lines[signature](t, w.dir, signaturesFile) {
-		if s.Request {
-			continue
-		}
 		e, recorded := events[s.Begun]
 		if !recorded || e.Outcome != audit.Begun || e.Action != actions[s.Purpose] {
 			t.Errorf("signature %+v has no event: %+v", s, e)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/yinxin/yinxin/infra/embedded"
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/cert"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/licence"
 	"github.com/yinxin/yinxin/shared/seal"
@@ -25,19 +26,26 @@ func (p watchedRecorder) Record(ctx context.Context, e audit.Event) error {
 	return p.c.do("record "+e.Action+" "+string(e.Outcome), func() error { return p.Recorder.Record(ctx, e) })
 }
 
-// watchedKeys makes and opens keys whose signatures are written down.
-type watchedKeys struct {
-	w       *world
-	c       *crasher
-	request bool // the keys are new: they sign certificate requests only
+// watchedRequests makes the keys of seals. Their requests are all that they sign in this function.
+type watchedRequests struct {
+	keys cert.Requester
+	c    *crasher
 }
 
-func (p watchedKeys) MakeKey(ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm) (s key.Signer, err error) {
+func (p watchedRequests) RequestKey(
+	ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm, subject cert.Name,
+) (csr []byte, err error) {
 	err = p.c.do("make the key "+string(purpose), func() error {
-		s, err = p.w.keys.MakeKey(ctx, purpose, owner, alg)
+		csr, err = p.keys.RequestKey(ctx, purpose, owner, alg, subject)
 		return err
 	})
-	return watchedSigner{s, p, purpose, owner}, err
+	return csr, err
+}
+
+// watchedKeys opens keys whose signatures are written down.
+type watchedKeys struct {
+	w *world
+	c *crasher
 }
 
 func (p watchedKeys) OpenKey(ctx context.Context, purpose key.Purpose, owner string) (key.Signer, error) {
@@ -53,16 +61,9 @@ type watchedSigner struct {
 }
 
 func (p watchedSigner) SignDigest(ctx context.Context, digest []byte) (value []byte, err error) {
-	name := "sign with "
-	if p.keys.request {
-		name = "request a certificate with "
-	}
-	err = p.keys.c.do(name+string(p.purpose), func() error {
-		s := signature{Purpose: p.purpose, Owner: p.owner, Digest: hex.EncodeToString(digest), Request: p.keys.request}
-		if !s.Request {
-			s.Begun = p.keys.w.begun(ctx, p.purpose)
-		}
-		p.keys.w.write(signaturesFile, s)
+	err = p.keys.c.do("sign with "+string(p.purpose), func() error {
+		p.keys.w.write(signaturesFile, signature{Purpose: p.purpose, Owner: p.owner, Digest: hex.EncodeToString(digest),
+			Begun: p.keys.w.begun(ctx, p.purpose)})
 		value, err = p.Signer.SignDigest(ctx, digest)
 		return err
 	})

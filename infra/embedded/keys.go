@@ -8,44 +8,48 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/sm"
 )
 
-// Keys keeps private keys in files of one directory, one key each, sealed by a master key (AES-256-GCM). The sealed
-// bytes are bound to purpose, owner, algorithm and public key: a file that was renamed or edited does not open.
+// Keys keeps private keys in files of one directory, one ring of a purpose and owner each (see [key.Ring]), sealed by a
+// master key (AES-256-GCM). The sealed bytes are bound to all that is in the file: one that was renamed or edited does not
+// open.
 //
 // The master key lies beside them in master.key, readable by its owner alone, and is made on the first run. Whoever can
 // read the whole directory has the keys: this is custody for one machine, not for production.
 //
 // A file appears whole or not at all: it is written under another name, flushed to the disk and then linked to its own
-// name, which fails where that exists. What a crash leaves under the other name is removed by the next [OpenKeys].
-// Keys are made by one process at a time.
+// name, which fails where that exists. A ring that changes is a new file, named by its revision, and then the old one is
+// removed: of two who change a ring one links its file. What a crash leaves, under another name or of a revision before,
+// is removed by the next [OpenKeys].
 type Keys struct {
+	Now    func() time.Time // by which keys follow each other; time.Now by [OpenKeys]
+	Reload time.Duration    // how long what was read of a ring stays good; [key.Reload] by [OpenKeys]
+
 	dir    string
 	master cipher.AEAD
 	random io.Reader
 
 	mu   sync.Mutex
-	open map[string]key.Signer // by file name
+	open map[string]*heldRing // by stem
 }
 
 var (
-	_ key.Opener = (*Keys)(nil)
-	_ key.Maker  = (*Keys)(nil)
+	_ key.Opener  = (*Keys)(nil)
+	_ key.Maker   = (*Keys)(nil)
+	_ key.Rotator = (*Keys)(nil)
 )
 
 const (
@@ -65,8 +69,8 @@ func OpenKeys(dir string, random io.Reader) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the directory of keys: %w", err)
 	}
-	k := &Keys{dir: dir, random: random, open: map[string]key.Signer{}}
-	hasMaster, hasKeys := false, false
+	k := &Keys{Now: time.Now, Reload: key.Reload, dir: dir, random: random, open: map[string]*heldRing{}}
+	hasMaster, stems := false, map[string]bool{}
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case strings.HasSuffix(name, partialSuffix):
@@ -75,12 +79,19 @@ func OpenKeys(dir string, random io.Reader) (*Keys, error) {
 			}
 		case name == masterFile:
 			hasMaster = true
-		case strings.HasSuffix(name, keySuffix):
-			hasKeys = true
+		default:
+			if stem, _, ok := parseKeyFile(name); ok {
+				stems[stem] = true
+			}
+		}
+	}
+	for stem := range stems {
+		if _, err := k.latest(stem, true); err != nil {
+			return nil, err
 		}
 	}
 	switch {
-	case hasKeys && !hasMaster:
+	case len(stems) > 0 && !hasMaster:
 		return nil, fmt.Errorf("the directory %s holds keys, but the master key that opens them is gone", dir)
 	case !hasMaster:
 		secret := make([]byte, 32)
@@ -120,44 +131,65 @@ func readMaster(path string) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// OpenKey implements [key.Opener].
+// OpenKey implements [key.Opener]: the key of the ring that signs now.
 func (k *Keys) OpenKey(ctx context.Context, purpose key.Purpose, owner string) (key.Signer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.load(ctx, purpose, owner)
+	h, err := k.load(ctx, purpose, owner)
+	if err != nil {
+		return nil, err
+	}
+	t, ok := h.terms().Signing(k.Now())
+	if !ok {
+		return nil, fmt.Errorf("the %s key of %q: %w", purpose, owner, key.ErrUnknown)
+	}
+	return h.signers[t.ID], nil
 }
 
-// MakeKey implements [key.Maker]. The lock is held while a key is made, so that of concurrent calls the first makes it
-// and the others find it.
+// MakeKey implements [key.Maker].
 func (k *Keys) MakeKey(ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm) (key.Signer, error) {
+	if _, err := k.make(ctx, purpose, owner, alg, nil); err != nil {
+		return nil, err
+	}
+	return k.OpenKey(ctx, purpose, owner)
+}
+
+// make makes the first key of a ring, or finds the key that signs and returns its entry. The lock is held while a key is
+// made, so that of concurrent calls the first makes it and the others find it; where another process was faster its key
+// is found. request, unless nil, is what the key signs once, when it is made.
+func (k *Keys) make(
+	ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm, request func(key.Signer) ([]byte, error),
+) (ringEntry, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	found, err := k.load(ctx, purpose, owner)
-	switch {
-	case errors.Is(err, key.ErrUnknown):
-	case err != nil:
-		return nil, err
-	case found.Algorithm() != alg:
-		return nil, fmt.Errorf("the %s key of %q is there already, for %s, not %s", purpose, owner, found.Algorithm(), alg)
-	default:
-		return found, nil
+	for range 2 {
+		h, err := k.load(ctx, purpose, owner)
+		switch {
+		case err == nil:
+			t, ok := h.terms().Signing(k.Now())
+			if !ok {
+				return ringEntry{}, fmt.Errorf("the %s key of %q: %w", purpose, owner, key.ErrUnknown)
+			}
+			if t.Algorithm != alg {
+				return ringEntry{}, fmt.Errorf("the %s key of %q is there already, for %s, not %s", purpose, owner, t.Algorithm, alg)
+			}
+			return h.find(t.ID), nil
+		case !errors.Is(err, key.ErrUnknown):
+			return ringEntry{}, err
+		}
+		entry, err := k.newEntry(alg)
+		if err == nil && request != nil {
+			entry.Request, err = request(entry.signer(k.random))
+		}
+		if err != nil {
+			return ringEntry{}, err
+		}
+		first := ringFile{Purpose: purpose, Owner: owner, Revision: 1, Keys: []ringEntry{entry}}
+		if err = k.write(first); err != nil && !errors.Is(err, key.ErrChanged) {
+			return ringEntry{}, fmt.Errorf("keeping the %s key of %q: %w", purpose, owner, err)
+		}
 	}
-	name, err := keyFile(purpose, owner)
-	if err != nil {
-		return nil, err
-	}
-	private, err := generate(alg, k.random)
-	if err != nil {
-		return nil, err
-	}
-	data, err := k.seal(purpose, owner, alg, private)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.create(name, data); err != nil {
-		return nil, fmt.Errorf("keeping the %s key of %q: %w", purpose, owner, err)
-	}
-	return k.load(ctx, purpose, owner)
+	return ringEntry{}, fmt.Errorf("making the %s key of %q: %w", purpose, owner, key.ErrChanged)
 }
 
 func generate(alg key.Algorithm, random io.Reader) (crypto.Signer, error) {
@@ -174,126 +206,13 @@ func generate(alg key.Algorithm, random io.Reader) (crypto.Signer, error) {
 	}
 }
 
-// keyFile names the file of a key. The owner is written in hexadecimal, so that every owner is a file name of its own
-// on every file system.
-func keyFile(purpose key.Purpose, owner string) (string, error) {
-	if purpose == "" || strings.Trim(string(purpose), "abcdefghijklmnopqrstuvwxyz-") != "" || len(purpose) > 32 {
-		return "", fmt.Errorf("%q is no purpose of a key", purpose)
-	}
-	if len(owner) > maxOwner {
-		return "", fmt.Errorf("the owner of a key has at most %d bytes", maxOwner)
-	}
-	return string(purpose) + "." + hex.EncodeToString([]byte(owner)) + keySuffix, nil
-}
-
-// sealedKey is what a file holds.
-type sealedKey struct {
-	Purpose   key.Purpose   `json:"purpose"`
-	Owner     string        `json:"owner"`
-	Algorithm key.Algorithm `json:"algorithm"`
-	PublicKey []byte        `json:"publicKey"` // SubjectPublicKeyInfo, DER
-	Nonce     []byte        `json:"nonce"`
-	Sealed    []byte        `json:"sealed"` // PKCS #8 under the master key
-}
-
-// bound is what the sealed bytes are bound to.
-func (s sealedKey) bound() ([]byte, error) {
-	s.Nonce, s.Sealed = nil, nil
-	return json.Marshal(s)
-}
-
-func (k *Keys) seal(purpose key.Purpose, owner string, alg key.Algorithm, private crypto.Signer) ([]byte, error) {
-	public, err := sm.MarshalPKIXPublicKey(private.Public())
-	if err != nil {
-		return nil, fmt.Errorf("encoding a public key: %w", err)
-	}
-	pkcs8, err := sm.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a private key: %w", err)
-	}
-	s := sealedKey{Purpose: purpose, Owner: owner, Algorithm: alg, PublicKey: public}
-	bound, err := s.bound()
-	if err != nil {
-		return nil, err
-	}
-	s.Nonce = make([]byte, k.master.NonceSize())
-	if _, err := io.ReadFull(k.random, s.Nonce); err != nil {
-		return nil, fmt.Errorf("drawing a nonce: %w", err)
-	}
-	s.Sealed = k.master.Seal(nil, s.Nonce, pkcs8, bound)
-	return json.MarshalIndent(s, "", "  ")
-}
-
-// load returns the key from memory or from its file. The caller holds the lock.
-func (k *Keys) load(ctx context.Context, purpose key.Purpose, owner string) (key.Signer, error) {
-	name, err := keyFile(purpose, owner)
-	if err != nil {
-		return nil, err
-	}
-	if known, ok := k.open[name]; ok {
-		return known, nil
-	}
-	data, err := os.ReadFile(filepath.Join(k.dir, name))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("the %s key of %q: %w", purpose, owner, key.ErrUnknown)
-	case err != nil:
-		return nil, fmt.Errorf("reading the %s key of %q: %w", purpose, owner, err)
-	}
-	var opened key.Signer
-	opened, err = k.unseal(purpose, owner, data)
-	if err == nil && purpose == key.Token {
-		opened, err = key.Tested(ctx, opened)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the %s key of %q: %w", purpose, owner, err)
-	}
-	k.open[name] = opened
-	return opened, nil
-}
-
-func (k *Keys) unseal(purpose key.Purpose, owner string, data []byte) (*fileKey, error) {
-	var s sealedKey
-	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, err
-	}
-	if s.Purpose != purpose || s.Owner != owner || len(s.Nonce) != k.master.NonceSize() {
-		return nil, errors.New("the file is that of another key")
-	}
-	bound, err := s.bound()
-	if err != nil {
-		return nil, err
-	}
-	pkcs8, err := k.master.Open(nil, s.Nonce, s.Sealed, bound)
-	if err != nil {
-		return nil, errors.New("the master key does not open it")
-	}
-	parsed, err := sm.ParsePKCS8PrivateKey(pkcs8)
-	if err != nil {
-		return nil, err
-	}
-	private, ok := parsed.(crypto.Signer)
-	if !ok {
-		return nil, errors.New("the private key is of a kind that signs nothing")
-	}
-	public, err := sm.MarshalPKIXPublicKey(private.Public())
-	if err != nil {
-		return nil, err
-	}
-	if string(public) != string(s.PublicKey) {
-		return nil, errors.New("private and public key do not belong together")
-	}
-	sum := sha256.Sum256(public)
-	return &fileKey{private: private, algorithm: s.Algorithm, id: hex.EncodeToString(sum[:16]), random: k.random}, nil
-}
-
 // create makes a file whole or not at all, and fails where it exists.
 func (k *Keys) create(name string, data []byte) (err error) {
-	partial := filepath.Join(k.dir, name+partialSuffix)
-	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.CreateTemp(k.dir, name+".*"+partialSuffix)
 	if err != nil {
 		return err
 	}
+	partial := f.Name()
 	defer func() { _ = os.Remove(partial) }() // the next OpenKeys removes it too
 	if _, err = f.Write(data); err == nil {
 		err = f.Sync()

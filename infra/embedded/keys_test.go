@@ -13,7 +13,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/yinxin/yinxin/shared/cert"
+	"github.com/yinxin/yinxin/shared/cert/certtest"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/key/keytest"
 )
@@ -29,6 +32,36 @@ func openKeys(t testing.TB, dir string) *Keys {
 
 func TestKeysKeepTheContract(t *testing.T) {
 	keytest.Keys(t, func(t *testing.T) keytest.Store { return openKeys(t, t.TempDir()) })
+}
+
+func TestKeysRequestCertificatesAsTheContractSays(t *testing.T) {
+	certtest.Requester(t, func(t *testing.T) func(t *testing.T) cert.Requester {
+		dir := t.TempDir()
+		return func(t *testing.T) cert.Requester { return openKeys(t, dir) }
+	})
+}
+
+func TestKeysRotateAsTheContractSays(t *testing.T) {
+	keytest.Rotation(t, func(t *testing.T) keytest.House {
+		dir := t.TempDir()
+		return keytest.House{Reload: key.Reload, Open: func(t *testing.T, now func() time.Time) keytest.Keeper {
+			k := openKeys(t, dir)
+			k.Now = now
+			return keeper{k}
+		}}
+	})
+}
+
+// keeper is a process that keeps keys.
+type keeper struct{ *Keys }
+
+func (k keeper) PublishedKeys(ctx context.Context) ([]string, error) {
+	set, err := TokenKeys{k.Keys}.TokenKeys(ctx)
+	var ids []string
+	for _, one := range set.Keys {
+		ids = append(ids, one.KeyID)
+	}
+	return ids, err
 }
 
 func TestKeysAreTheSameAfterARestart(t *testing.T) {
@@ -73,11 +106,11 @@ func TestKeyFilesAreSealedAndReadableByTheirOwnerAlone(t *testing.T) {
 			t.Errorf("%s has mode %o", e.Name(), info.Mode().Perm())
 		}
 	}
-	name, err := keyFile(key.Seal, "示例")
+	stem, err := keyStem(key.Seal, "示例")
 	if err != nil {
 		t.Fatal(err)
 	}
-	original, err := os.ReadFile(filepath.Join(dir, name))
+	original, err := os.ReadFile(filepath.Join(dir, keyFile(stem, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,23 +119,26 @@ func TestKeyFilesAreSealedAndReadableByTheirOwnerAlone(t *testing.T) {
 	for i := range original {
 		changed := append([]byte{}, original...)
 		changed[i] ^= 1
-		opened, err := k.unseal(key.Seal, "示例", changed)
-		if err == nil && opened.KeyID() != made.KeyID() {
+		opened, err := k.unseal(key.Seal, "示例", 1, changed)
+		if err == nil && (len(opened.Keys) != 1 || opened.Keys[0].ID != made.KeyID() || !opened.Keys[0].Until.IsZero()) {
 			t.Fatalf("byte %d changed: another key opens", i)
 		}
 	}
 	// Nor does one that was renamed, or that another master key sealed.
-	if _, err := k.unseal(key.SealMaker, "示例", original); err == nil {
+	if _, err := k.unseal(key.SealMaker, "示例", 1, original); err == nil {
 		t.Error("the file opens for another purpose")
 	}
-	if _, err := k.unseal(key.Seal, "别人", original); err == nil {
+	if _, err := k.unseal(key.Seal, "别人", 1, original); err == nil {
 		t.Error("the file opens for another owner")
 	}
-	if _, err := openKeys(t, t.TempDir()).unseal(key.Seal, "示例", original); err == nil {
+	if _, err := openKeys(t, t.TempDir()).unseal(key.Seal, "示例", 1, original); err == nil {
 		t.Error("the file opens under another master key")
 	}
+	if _, err := k.unseal(key.Seal, "示例", 2, original); err == nil {
+		t.Error("the file opens as another revision")
+	}
 	edited := strings.Replace(string(original), `"owner": "示例"`, `"owner": "别人"`, 1)
-	if _, err := k.unseal(key.Seal, "别人", []byte(edited)); err == nil || edited == string(original) {
+	if _, err := k.unseal(key.Seal, "别人", 1, []byte(edited)); err == nil || edited == string(original) {
 		t.Error("an edited file opens for another owner")
 	}
 }

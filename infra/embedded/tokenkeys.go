@@ -9,16 +9,22 @@ import (
 	"github.com/yinxin/yinxin/shared/key"
 )
 
-// TokenKeys publishes the public half of the token key.
-type TokenKeys struct{ Keys key.Opener }
+// TokenKeys publishes the public halves of the token keys.
+type TokenKeys struct{ Keys *Keys }
 
 var _ access.Keys = TokenKeys{}
 
-// TokenKeys implements [access.Keys].
-func (s TokenKeys) TokenKeys(ctx context.Context) (jose.Set, error) {
-	signer, err := s.Keys.OpenKey(ctx, key.Token, "")
-	if err != nil {
-		return jose.Set{}, fmt.Errorf("opening the token key: %w", err)
+// TokenKeys implements [access.Keys]. After the signing key come those that signed before and the next.
+func (s TokenKeys) TokenKeys(ctx context.Context) (set jose.Set, err error) {
+	published, err := s.Keys.published(ctx, key.Token, "")
+	if err == nil && len(published) == 0 {
+		err = key.ErrUnknown
 	}
-	return jose.Set{Keys: []jose.JWK{{Public: signer.Public(), KeyID: signer.KeyID(), Alg: signer.Algorithm()}}}, nil
+	if err != nil {
+		return jose.Set{}, fmt.Errorf("reading the token keys: %w", err)
+	}
+	for _, k := range published {
+		set.Keys = append(set.Keys, jose.JWK{Public: k.Public(), KeyID: k.KeyID(), Alg: k.Algorithm()})
+	}
+	return set, nil
 }

@@ -1,8 +1,10 @@
 package cert
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -52,6 +54,32 @@ func CreateCSR(ctx context.Context, subject Name, k key.Signer) ([]byte, error) 
 		return nil, fmt.Errorf("reading the request that was made: %w", err)
 	}
 	return der, nil
+}
+
+// Requester makes keys whose certificates others issue.
+type Requester interface {
+	// RequestKey makes the key of a purpose and owner unless there is one, and returns the request (CSR, DER) that the key
+	// signed when it was made. Asked again, in whatever process and after whatever crash, it returns the same request:
+	// whoever makes keys need not be able to open them. Of any number of concurrent calls all return the same. It
+	// refuses a key that is there for another algorithm, and returns [ErrRequested] for one whose request is for another
+	// name and that cannot sign another.
+	RequestKey(ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm, subject Name) (csr []byte, err error)
+}
+
+// ErrRequested reports a key that has requested a certificate already, for another name.
+var ErrRequested = errors.New("cert: the key has requested a certificate for another name")
+
+// RequestFor tells whether csr requests a certificate under the name.
+func RequestFor(csr []byte, subject Name) (bool, error) {
+	name, err := subject.encode()
+	if err != nil {
+		return false, err
+	}
+	r, err := ParseCSR(csr)
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(r.Subject.Raw, name), nil
 }
 
 // ParseCSR reads a request and verifies its signature. It passes over attributes: what a certificate may say beside

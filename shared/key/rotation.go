@@ -194,7 +194,7 @@ func (r Ring) Killed(now time.Time, id string, create func(Algorithm) (Term, err
 		if t.ID == id {
 			continue
 		}
-		if !t.Until.IsZero() && t.Until.Equal(killed.Sign) {
+		if killed.Phase(now) == Pending && t.Until.Equal(killed.Sign) {
 			t.Until, t.Gone = time.Time{}, time.Time{} // it goes on: its successor will not come
 		}
 		after = append(after, t)

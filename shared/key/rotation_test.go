@@ -92,3 +92,28 @@ func TestTheRotationOfTokensIsSafe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAKillBringsBackNoKeyThatRetired(t *testing.T) {
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	h := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
+	made := 0
+	create := func(alg key.Algorithm) (key.Term, error) {
+		made++
+		return key.Term{ID: "new", Algorithm: alg}, nil
+	}
+	ring := key.Ring{{ID: "1", Until: h(0), Gone: h(24)}, {ID: "2", Sign: h(0)}}
+	after, err := ring.Killed(h(1), "2", create)
+	if s, _ := after.Signing(h(1)); err != nil || s.ID != "new" || made != 1 {
+		t.Errorf("%s signs, want a new key: %v", s.ID, err)
+	}
+	if s, _ := ring.Signing(h(1)); s.ID != "2" {
+		t.Error("the ring before was changed")
+	}
+	ring = key.Ring{{ID: "1", Until: h(2), Gone: h(24)}, {ID: "2", Sign: h(2)}}
+	if after, err = ring.Killed(h(1), "2", create); err != nil || len(after) != 1 || !after[0].Until.IsZero() || made != 1 {
+		t.Errorf("after the next was killed: %v, %v", after, err)
+	}
+	if after, err = ring.Killed(h(1), "1", create); err != nil || len(after) != 1 || after[0].Phase(noon.AddDate(-1, 0, 0)) != key.Active {
+		t.Errorf("after the one before was killed: %v, %v", after, err)
+	}
+}

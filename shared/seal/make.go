@@ -42,7 +42,7 @@ type MakePorts struct {
 	Directory Directory
 	Mandates  Mandates
 	Audit     audit.Recorder // the beginning of a making, and refusals
-	NewKeys   key.Maker      // keys of the purposes Seal and SealCompat, owned by the seal's identifier
+	NewKeys   cert.Requester // keys of the purposes Seal and SealCompat, owned by the seal's identifier
 	MakerKeys key.Opener     // keys of the purpose SealMaker, owned by the maker's code
 	Certifier Certifier
 	Fonts     *layout.Fonts
@@ -57,8 +57,8 @@ var MakeRoutes = []string{"POST /seals/{id}/make"}
 //
 //	keys → certificates → picture → eSealInfo, read back → event Begun → maker's signature → SESeal verified → made
 //
-// If it stops anywhere before the last step the seal is still approved and is made anew: the keys are found again, the
-// certificates are issued again, and the trail holds a Begun without a Done. A seal whose record says made is complete.
+// If it stops anywhere before the last step the seal is still approved and is made anew, by whichever process: the keys
+// are found again with their requests, which they signed when they were made (see [cert.Requester]), the certificates are issued again, and the trail holds a Begun without a Done. A seal whose record says made is complete.
 func Make(p MakePorts) http.Handler {
 	m := maker{MakePorts: p, rights: rights{p.Directory, p.Mandates}}
 	t, _ := transition(VerbMake)
@@ -159,17 +159,13 @@ func (m maker) make(ctx context.Context, s Seal, makerCode string, at time.Time,
 
 // certify makes, or finds, a key of s and has it certified.
 func (m maker) certify(ctx context.Context, s Seal, p key.Purpose, alg key.Algorithm, body Body) ([][]byte, error) {
-	signer, err := m.NewKeys.MakeKey(ctx, p, s.ID, alg)
-	if err != nil {
-		return nil, fmt.Errorf("making the %s key of seal %s: %w", p, s.ID, err)
-	}
 	subject, err := cert.SealOwner(s.Code, s.Owner.USCC, s.Owner.Name)
 	if err != nil {
 		return nil, fmt.Errorf("naming the owner of seal %s: %w", s.ID, err)
 	}
-	csr, err := cert.CreateCSR(ctx, subject, signer)
+	csr, err := m.NewKeys.RequestKey(ctx, p, s.ID, alg, subject)
 	if err != nil {
-		return nil, fmt.Errorf("requesting a certificate for seal %s: %w", s.ID, err)
+		return nil, fmt.Errorf("making the %s key of seal %s: %w", p, s.ID, err)
 	}
 	chain, err := m.Certifier.CertifySeal(ctx, csr, body.ValidFrom, body.ValidTo)
 	if err != nil {
