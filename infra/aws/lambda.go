@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/yinxin/yinxin/infra/gateway"
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/redact"
 )
 
@@ -43,6 +44,16 @@ func Queue(handle func(ctx context.Context, body []byte) error) Handler { return
 // Stream is [gateway.Stream].
 func Stream(handle func(ctx context.Context, r events.DynamoDBEventRecord) error) Handler {
 	return gateway.Stream(handle)
+}
+
+// LicenceChanges is [gateway.LicenceChanges].
+func LicenceChanges(publish func(ctx context.Context, changed map[string][]string) error) Handler {
+	return gateway.LicenceChanges(publish)
+}
+
+// Recorded is [gateway.Recorded].
+func Recorded(handle func(ctx context.Context, e audit.Event) error) Handler {
+	return gateway.Recorded(handle)
 }
 
 // Schedule is [gateway.Schedule].

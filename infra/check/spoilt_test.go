@@ -203,7 +203,7 @@ func TestARouteThatDiffersIsFound(t *testing.T) {
 				"template.yaml: OidcToken has POST /token, which its service does not declare"}},
 		spoilt{templateFile, "CodeUri: functions/oidc-token", "CodeUri: functions/oidc-token\n      Timeout: 30",
 			[]string{`template.yaml: OidcToken has the timeout "30", and infra/local ""`}},
-		spoilt{"infra/local/licences.go", `{Name: "licence-status",`, `{Name: "licence-list",`,
+		spoilt{"infra/local/licences.go", `Name: "licence-status",`, `Name: "licence-list",`,
 			[]string{"infra/local drives licence-list, which is no folder of functions/"}},
 	)
 }

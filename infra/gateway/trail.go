@@ -59,3 +59,22 @@ func (t Trail) Append(ctx context.Context, r events.DynamoDBEventRecord) error {
 	}
 	return t.Events.Record(ctx, e)
 }
+
+// Recorded answers the stream of the trail's own table: handle gets each event that entered it. An event that was there
+// before, and other records of the table, are not its concern.
+func Recorded(handle func(ctx context.Context, e audit.Event) error) Way {
+	return Stream(func(ctx context.Context, r events.DynamoDBEventRecord) error {
+		id, is := strings.CutPrefix(textOf(r.Change.NewImage, "pk"), "event#")
+		if !is || r.EventName != string(events.DynamoDBOperationTypeInsert) {
+			return nil
+		}
+		var e audit.Event
+		if err := json.Unmarshal([]byte(textOf(r.Change.NewImage, "body")), &e); err != nil {
+			return fmt.Errorf("reading event %s: %w", id, err)
+		}
+		if err := e.Check(); err != nil {
+			return err
+		}
+		return handle(ctx, e)
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/yinxin/yinxin/infra/embedded"
+	"github.com/yinxin/yinxin/infra/gateway"
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/layout"
 	"github.com/yinxin/yinxin/shared/licence"
@@ -13,23 +14,23 @@ import (
 	"github.com/yinxin/yinxin/shared/seal"
 )
 
-// How status lists are published: looked at every second, changed lists at once, unchanged ones when half of their time
-// is over. In AWS the records' stream and a schedule call the same function.
+// How status lists are published: changed lists at once, driven by the records' stream, unchanged ones when half of
+// their time is over, driven by the schedule.
 const (
-	statusEvery    = time.Second
+	statusEvery    = time.Minute
 	statusTTL      = 5 * time.Minute
 	statusValidity = 24 * time.Hour
 )
 
 // licences are the functions of electronic licences, and what drives the status lists.
-func (s *server) licences(guard access.Guard, stamper *seal.Stamper, fonts *layout.Fonts) ([]function, []event) {
+func (s *server) licences(guard access.Guard, stamper *seal.Stamper, fonts *layout.Fonts) ([]function, driven) {
 	records, types, lists := embedded.Licences{DB: s.db}, embedded.LicenceTypes{DB: s.db}, embedded.StatusLists{DB: s.db}
 	directory, mandates := embedded.LicenceDirectory{DB: s.db}, embedded.Mandates{DB: s.db}
 	events := embedded.Events{DB: s.db}
-	publish := licence.Publish(licence.PublishPorts{
-		Issuer: s.issuer, Types: types, Entries: records, Lists: lists, Keys: s.keys, Certificates: s.authority,
+	publish := licence.PublishPorts{
+		Issuer: s.issuer, Types: types, Entries: records, Records: records, Lists: lists, Keys: s.keys, Certificates: s.authority,
 		Audit: events, TTL: statusTTL, Validity: statusValidity, Now: s.now, Rand: s.random,
-	})
+	}
 	issue := licence.IssuePorts{
 		Issuer: s.issuer, Access: guard, Records: records, Identifiers: records, ByIdentifier: records,
 		Tickets: embedded.Tickets{DB: s.db}, Artefacts: records, Types: types, Agencies: directory, Holders: directory,
@@ -53,7 +54,20 @@ func (s *server) licences(guard access.Guard, stamper *seal.Stamper, fonts *layo
 			Access: guard, Records: records, ByHolder: records, Types: types, Mandates: mandates, Audit: events, Now: s.now,
 			Rand: s.random,
 		})},
-	}, []event{{Name: "licence-status", Every: statusEvery, Run: func(ctx context.Context) error { return publish(ctx) }}}
+	}, licenceStatus(publish)
+}
+
+// licenceStatus is driven by the records' stream and by a schedule.
+func licenceStatus(p licence.PublishPorts) driven {
+	publish := licence.Publish(p)
+	return driven{
+		Name: "licence-status", Timeout: time.Minute, Every: statusEvery,
+		Ways: []gateway.Way{
+			gateway.Schedule(func(ctx context.Context) error { return publish(ctx) }),
+			gateway.LicenceChanges(licence.PublishChanged(p)),
+		},
+		Streams: []streamSource{{Table: embedded.TableLicences, Prefix: "licence#", Batch: 100, Attempts: 10}},
+	}
 }
 
 // faceStamper is seal-stamp as licence-issue sees it. In AWS the same order is an invocation of that function.

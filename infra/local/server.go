@@ -31,7 +31,9 @@ type server struct {
 	db        *embedded.DB
 	keys      *embedded.Keys
 	authority *embedded.Authority
+	blobs     embedded.Blobs
 	functions []function
+	driven    []driven
 	web       *http.Server
 	stopping  context.CancelFunc // of the event loop
 	running   sync.WaitGroup
@@ -75,7 +77,12 @@ func (s *server) address(a net.Addr) {
 }
 
 func (s *server) open(listener net.Listener) (err error) {
-	if s.db, err = embedded.Open(filepath.Join(s.data, "store.db"), embedded.Options{Now: s.now}); err != nil {
+	epoch, err := tokenEpoch(s.data)
+	if err != nil {
+		return err
+	}
+	options := embedded.Options{Now: s.now, Epoch: epoch}
+	if s.db, err = embedded.Open(filepath.Join(s.data, "store.db"), options); err != nil {
 		return err
 	}
 	if s.keys, err = embedded.OpenKeys(filepath.Join(s.data, "keys"), s.random); err != nil {
@@ -84,8 +91,7 @@ func (s *server) open(listener net.Listener) (err error) {
 	if s.authority, err = embedded.OpenAuthority(context.Background(), s.db, s.keys, s.random); err != nil {
 		return fmt.Errorf("opening the demo authority: %w", err)
 	}
-	var events []event
-	if s.functions, events, err = s.wire(); err != nil {
+	if s.functions, s.driven, err = s.wire(); err != nil {
 		return err
 	}
 	routes, err := s.routes(s.functions)
@@ -112,9 +118,13 @@ func (s *server) open(listener net.Listener) (err error) {
 			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
 		})
 	}
+	driving, err := dispatcher{db: s.db, log: s.log, now: s.now}.join(context.Background(), s.driven)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stopping = stop
-	s.running.Go(func() { s.dispatch(ctx, events) })
+	s.running.Go(func() { driving.run(ctx) })
 	s.running.Go(func() {
 		if err := s.web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err

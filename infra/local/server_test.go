@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"html"
 	"io"
 	"log/slog"
@@ -15,7 +14,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -327,33 +325,6 @@ func TestHTTPSHasACertificateOfTheDemoAuthority(t *testing.T) {
 	}
 	if _, err := http.Get(s.base + "/"); err == nil {
 		t.Error("a stranger trusts the demo authority")
-	}
-}
-
-func TestEventsRunAgainAfterFailingAndEndWithTheServer(t *testing.T) {
-	s := &server{log: slog.New(slog.DiscardHandler)}
-	var failing, panicking atomic.Int32
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.dispatch(ctx, []event{
-			{"failing", time.Millisecond, func(context.Context) error { failing.Add(1); return errors.New("示例") }},
-			{"panicking", time.Millisecond, func(context.Context) error { panicking.Add(1); panic("示例") }},
-		})
-	}()
-	for failing.Load() < 3 || panicking.Load() < 3 {
-		select {
-		case <-t.Context().Done():
-			t.Fatal("the events do not run again")
-		default:
-			time.Sleep(time.Millisecond)
-		}
-	}
-	stop()
-	<-done
-	if before := failing.Load(); before != failing.Load() {
-		t.Error("an event ran after the end")
 	}
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/yinxin/yinxin/infra/embedded"
+	"github.com/yinxin/yinxin/infra/gateway"
 	"github.com/yinxin/yinxin/infra/outbound"
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/account"
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
 	"github.com/yinxin/yinxin/shared/licence"
@@ -28,7 +31,7 @@ var (
 
 // wire makes every function with its ports: the table that functions/ will be the other half of. The events drive those
 // that no request reaches.
-func (s *server) wire() ([]function, []event, error) {
+func (s *server) wire() ([]function, []driven, error) {
 	ctx := context.Background()
 	if _, err := s.keys.MakeKey(ctx, key.Token, "", key.ES256); err != nil {
 		return nil, nil, fmt.Errorf("making the token key: %w", err)
@@ -65,14 +68,30 @@ func (s *server) wire() ([]function, []event, error) {
 		return nil, nil, err
 	}
 	guard := access.Guard{
-		Issuer: s.issuer, Keys: embedded.TokenKeys{Keys: s.keys}, Grants: embedded.Grants{DB: s.db}, Now: s.now,
+		Issuer: s.issuer, Keys: embedded.TokenKeys{Keys: s.keys}, Grants: embedded.Grants{DB: s.db}, Epoch: s.db.Epoch,
+		Now: s.now,
 	}
 	trusted := embedded.Trust{DB: s.db, Authority: s.authority, Types: types}
+	if err := s.openBlobs(ctx); err != nil {
+		return nil, nil, err
+	}
 	stamps := s.stampPorts(guard, trusted, fonts)
-	licences, driven := s.licences(guard, seal.NewStamper(stamps), fonts)
+	stamper := seal.NewStamper(stamps)
+	licences, status := s.licences(guard, stamper, fonts)
+	documents, job := s.documents(guard, stamper)
 	return slices.Concat(
-		s.identity(guard, passwords, pairwise), s.seals(stamps), licences, s.verification(guard, trusted),
-	), driven, nil
+		s.identity(guard, passwords, pairwise), s.seals(stamps), licences, documents, s.verification(guard, trusted),
+	), []driven{status, job, logAppend(events)}, nil
+}
+
+// logAppend is driven by the streams of the records. Here their events stand in the trail already, written with them.
+func logAppend(events audit.Recorder) driven {
+	f := driven{Name: "log-append", Timeout: time.Minute,
+		Ways: []gateway.Way{gateway.Stream(gateway.Trail{Events: events}.Append)}}
+	for _, table := range []string{embedded.TableSSO, embedded.TableRegistry, embedded.TableSeals, embedded.TableLicences} {
+		f.Streams = append(f.Streams, streamSource{Table: table, Batch: 100, Attempts: 100})
+	}
+	return f
 }
 
 // identity are the functions of sign-on, accounts and the registry.
@@ -91,7 +110,8 @@ func (s *server) identity(guard access.Guard, passwords account.Passwords, pairw
 		})},
 		{Name: "oidc-token", Routes: oidc.TokenRoutes, Handler: oidc.Token(oidc.TokenPorts{
 			Issuer: s.issuer, Clients: clients, Grants: grants, Codes: grants, Refresh: grants, Revoker: grants,
-			Replays: embedded.Replays{DB: s.db}, Keys: s.keys, PairwiseKey: pairwise, Now: s.now, Rand: s.random,
+			Replays: embedded.Replays{DB: s.db}, Keys: s.keys, PairwiseKey: pairwise, Epoch: s.db.Epoch, Now: s.now,
+			Rand: s.random,
 		})},
 		{Name: "oidc-userinfo", Routes: oidc.UserInfoRoutes, Handler: oidc.UserInfo(oidc.UserInfoPorts{
 			Issuer: s.issuer, Keys: guard.Keys, LiveGrants: grants, Clients: clients, Persons: claims, PairwiseKey: pairwise,
@@ -112,7 +132,9 @@ func (s *server) stampPorts(guard access.Guard, trusted embedded.Trust, fonts *l
 	records, codes := embedded.Seals{DB: s.db}, embedded.SealCodes{DB: s.db}
 	return seal.StampPorts{
 		Access: guard, Records: records, ByCode: codes, ByOwner: records, Directory: embedded.SealDirectory{DB: s.db},
-		Mandates: embedded.Mandates{DB: s.db}, Orders: embedded.Orders{DB: s.db}, Audit: embedded.Events{DB: s.db},
+		Mandates: embedded.Mandates{DB: s.db}, Orders: embedded.Orders{DB: s.db}, Jobs: embedded.Jobs{DB: s.db},
+		Uploads: embedded.Uploads{DB: s.db, Blobs: s.blobs}, Results: embedded.Results{Blobs: s.blobs},
+		Audit: embedded.Events{DB: s.db},
 		Keys: s.keys, Trust: trusted, Fonts: fonts, Now: s.now, Rand: s.random,
 	}
 }
