@@ -142,6 +142,10 @@ func TestPoliciesOfKeysAndOfRolesAgree(t *testing.T) {
 				}
 			}
 		}
+		// What is left to the account is for operators, whom no function is among: see the test above.
+		p.statements = slices.DeleteFunc(slices.Clone(p.statements), func(st statement) bool {
+			return !slices.ContainsFunc(st.conditions, func(c condition) bool { return c.key == "aws:principalarn" })
+		})
 		for _, st := range p.statements {
 			take(st)
 		}
@@ -172,6 +176,71 @@ func TestPoliciesOfKeysAndOfRolesAgree(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// An operator, whose own policy allows everything of KMS, encrypts the credential for the certificate authority, and
+// neither reads it nor makes or reads another secret.
+func TestTheOperatorHidesTheCredential(t *testing.T) {
+	s := load(t, Names{})
+	secrets := s.resources[s.ARN("SecretKey")]
+	for _, c := range []struct {
+		request Request
+		want    bool
+	}{
+		{key(s, "Encrypt", "SecretKey", "purpose=secret", "owner=ca"), true},
+		{key(s, "Encrypt", "SecretKey", "purpose=secret", "owner=pairwise"), false},
+		{key(s, "Encrypt", "SecretKey", "owner=ca"), false},
+		{key(s, "Encrypt", "SecretKey"), false},
+		{key(s, "Decrypt", "SecretKey", "purpose=secret", "owner=ca"), false},
+		{key(s, "GenerateDataKeyWithoutPlaintext", "SecretKey", "purpose=secret", "owner=pairwise"), false},
+		{key(s, "ReEncryptFrom", "SecretKey", "purpose=secret", "owner=ca"), false},
+		{key(s, "CreateGrant", "SecretKey", "purpose=secret", "owner=ca"), false},
+		{key(s, "ScheduleKeyDeletion", "SecretKey"), true}, // administration, and the key is kept for seven days at least
+	} {
+		_, err := decide(c.request, "arn:aws:iam::123456789012:role/operator", s.root, []policy{allow("kms:*")}, nil, &secrets, true)
+		if (err == nil) != c.want {
+			t.Errorf("%s with %v: %v", c.request.Action, c.request.Context, err)
+		}
+		if _, err := decide(c.request, "arn:aws:iam::123456789012:role/clerk", s.root, nil, nil, &secrets, true); err == nil {
+			t.Errorf("%s without a policy of one's own", c.request.Action)
+		}
+	}
+}
+
+// Who administrates a key, with every action of KMS in the own policy, neither uses it nor grants its use, in person or
+// by name of another service.
+func TestAdministratorsDoNotUseKeys(t *testing.T) {
+	s := load(t, Names{})
+	for arn, p := range s.resources {
+		if _, isKey := s.keys[arn]; !isKey {
+			continue
+		}
+		for _, operation := range []string{"Decrypt", "Encrypt", "Sign", "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
+			"GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "CreateGrant", "GenerateMac", "DeriveSharedSecret"} {
+			r := Request{Action: "kms:" + operation, Resource: arn, Context: map[string][]string{"kms:CallerAccount": {s.names.Account},
+				"kms:EncryptionContext:purpose": {"token"}, "kms:EncryptionContext:owner": {"identity-hmac"}}}
+			if _, err := decide(r, "arn:aws:iam::123456789012:role/administrator", s.root, []policy{allow("kms:*")}, nil, &p, true); err == nil {
+				t.Errorf("%s of %s", operation, p.name)
+			}
+		}
+	}
+}
+
+// Who may tag keys cannot make a key that encrypts its own and end it.
+func TestNoFunctionEndsAKeyThatEncrypts(t *testing.T) {
+	s := load(t, Names{})
+	encrypts, signs := s.Names().keyARN("encrypts"), s.Names().keyARN("signs")
+	tags := map[string]string{"yinxin:purpose": "licence-issuer"}
+	s.Learn(encrypts, Key{Tags: tags, Spec: "SYMMETRIC_DEFAULT", Use: "ENCRYPT_DECRYPT"})
+	s.Learn(signs, Key{Tags: tags, Spec: "ECC_NIST_P256", Use: "SIGN_VERIFY"})
+	for _, role := range s.Roles() {
+		if d := s.Decide(role, Request{Action: "kms:ScheduleKeyDeletion", Resource: encrypts}); d.Allowed {
+			t.Errorf("%s: %+v", role, d)
+		}
+		if d := s.Decide(role, Request{Action: "kms:ScheduleKeyDeletion", Resource: signs}); d.Allowed != (role == "key-enrol") {
+			t.Errorf("%s: %+v", role, d)
 		}
 	}
 }
