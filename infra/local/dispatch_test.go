@@ -333,7 +333,7 @@ func TestTheDispatchHasTheSettingsOfTheTemplate(t *testing.T) {
 	type source struct {
 		Type       string `yaml:"Type"`
 		Properties struct {
-			Stream   string    `yaml:"Stream"`
+			Stream   yaml.Node `yaml:"Stream"`
 			Queue    string    `yaml:"Queue"`
 			Schedule yaml.Node `yaml:"Schedule"`
 			Batch    int       `yaml:"BatchSize"`
@@ -371,7 +371,7 @@ func TestTheDispatchHasTheSettingsOfTheTemplate(t *testing.T) {
 			p := e.Properties
 			switch e.Type {
 			case "DynamoDB":
-				table := strings.ToLower(strings.TrimSuffix(p.Stream, "Table.StreamArn"))
+				table := streamOf(&p.Stream)
 				said := fmt.Sprint("stream ", table, " batch ", p.Batch, " attempts ", p.Attempts, " timeout ", r.Properties.Timeout.Value)
 				for _, f := range p.Criteria.Filters {
 					said += " " + f.Pattern
@@ -403,6 +403,14 @@ func TestTheDispatchHasTheSettingsOfTheTemplate(t *testing.T) {
 			t.Errorf("%s is driven here by %q, in the template by %q", f.Name, got, want[f.Name])
 		}
 	}
+}
+
+// streamOf is the table whose stream an attribute names, as it stands or as the last of two cases.
+func streamOf(n *yaml.Node) string {
+	for len(n.Content) > 0 {
+		n = n.Content[len(n.Content)-1]
+	}
+	return strings.ToLower(strings.TrimSuffix(n.Value, "Table.StreamArn"))
 }
 
 // pattern is the filter as the template writes it.
