@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/access/accesstest"
@@ -176,10 +181,12 @@ func TestClaimsAreThoseOfTheRegistry(t *testing.T) {
 
 func TestASecretIsDrawnOnce(t *testing.T) {
 	db, _ := openAt(t, oidctest.Noon)
+	dir := t.TempDir()
+	secrets := Secrets{db, openKeys(t, dir)}
 	var wg sync.WaitGroup
 	drawn := make([][]byte, 50)
 	for i := range drawn {
-		wg.Go(func() { drawn[i], _ = Secrets{db}.Secret(context.Background(), "pairwise", rand.Reader) })
+		wg.Go(func() { drawn[i], _ = secrets.Secret(context.Background(), "pairwise", rand.Reader) })
 	}
 	wg.Wait()
 	for _, d := range drawn {
@@ -187,7 +194,60 @@ func TestASecretIsDrawnOnce(t *testing.T) {
 			t.Fatalf("Secret = %x and %x", d, drawn[0])
 		}
 	}
-	if other, err := (Secrets{db}).Secret(t.Context(), "other", rand.Reader); err != nil || bytes.Equal(other, drawn[0]) {
+	if other, err := secrets.Secret(t.Context(), "other", rand.Reader); err != nil || bytes.Equal(other, drawn[0]) {
 		t.Errorf("another name: %x, %v", other, err)
+	}
+	if again, err := (Secrets{db, openKeys(t, dir)}).Secret(t.Context(), "pairwise", rand.Reader); err != nil || !bytes.Equal(again, drawn[0]) {
+		t.Errorf("after a restart: %x, %v", again, err)
+	}
+	if got, err := (Secrets{db, openKeys(t, t.TempDir())}).Secret(t.Context(), "pairwise", rand.Reader); err == nil {
+		t.Errorf("another master key opened %x", got)
+	}
+}
+
+// TestASecretLiesSealed looks for secrets in the file of the store, in either form, and moves one to another name.
+func TestASecretLiesSealed(t *testing.T) {
+	db, _ := openAt(t, oidctest.Noon)
+	secrets := Secrets{db, openKeys(t, t.TempDir())}
+	secret, err := secrets.Secret(t.Context(), "pairwise", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	err = db.view(func(tx *bbolt.Tx) error {
+		_, err := tx.WriteTo(&file)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range [][]byte{secret, []byte(hex.EncodeToString(secret)), []byte(base64.StdEncoding.EncodeToString(secret))} {
+		if bytes.Contains(file.Bytes(), form) {
+			t.Errorf("%s is in the file", form)
+		}
+	}
+	err = db.update(func(tx *bbolt.Tx) error {
+		sealed, _, err := get[sealedSecret](tx, bucketSecrets, "pairwise")
+		if err == nil {
+			err = put(tx, bucketSecrets, "other", sealed)
+		}
+		if err == nil {
+			err = put(tx, bucketSecrets, "old", strings.Repeat("ab", 32)) // as stores of before 0.3 have it
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := secrets.Secret(t.Context(), "other", rand.Reader); err == nil {
+		t.Errorf("under another name it is %x", got)
+	}
+	for range 2 {
+		if got, err := secrets.Secret(t.Context(), "old", rand.Reader); err != nil || !bytes.Equal(got, bytes.Repeat([]byte{0xab}, 32)) {
+			t.Errorf("%x, %v", got, err)
+		}
+	}
+	if err := db.view(func(tx *bbolt.Tx) error { _, _, err := get[sealedSecret](tx, bucketSecrets, "old"); return err }); err != nil {
+		t.Errorf("it still lies unsealed: %v", err)
 	}
 }

@@ -36,7 +36,7 @@ func (s *server) wire() ([]function, []driven, error) {
 	if _, err := s.keys.MakeKey(ctx, key.Token, "", key.ES256); err != nil {
 		return nil, nil, fmt.Errorf("making the token key: %w", err)
 	}
-	pairwise, err := embedded.Secrets{DB: s.db}.Secret(ctx, "pairwise", s.random)
+	pairwise, err := embedded.Secrets{DB: s.db, Keys: s.keys}.Secret(ctx, "pairwise", s.random)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -135,7 +135,7 @@ func (s *server) stampPorts(guard access.Guard, trusted embedded.Trust, fonts *l
 		Mandates: embedded.Mandates{DB: s.db}, Orders: embedded.Orders{DB: s.db}, Jobs: embedded.Jobs{DB: s.db},
 		Uploads: embedded.Uploads{DB: s.db, Blobs: s.blobs}, Results: embedded.Results{Blobs: s.blobs},
 		Audit: embedded.Events{DB: s.db},
-		Keys: s.keys, Trust: trusted, Fonts: fonts, Now: s.now, Rand: s.random,
+		Keys:  s.keys, Trust: trusted, Fonts: fonts, Now: s.now, Rand: s.random,
 	}
 }
 
