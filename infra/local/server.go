@@ -88,6 +88,7 @@ func (s *server) open(listener net.Listener) (err error) {
 	if s.keys, err = embedded.OpenKeys(filepath.Join(s.data, "keys"), s.random); err != nil {
 		return err
 	}
+	s.keys.Now = s.now
 	if s.authority, err = embedded.OpenAuthority(context.Background(), s.db, s.keys, s.random); err != nil {
 		return fmt.Errorf("opening the demo authority: %w", err)
 	}

@@ -81,7 +81,7 @@ func (s *server) wire() ([]function, []driven, error) {
 	documents, job := s.documents(guard, stamper)
 	return slices.Concat(
 		s.identity(guard, passwords, pairwise), s.seals(stamps), licences, documents, s.verification(guard, trusted),
-	), []driven{status, job, logAppend(events)}, nil
+	), []driven{status, job, logAppend(events), s.keyRotate()}, nil
 }
 
 // logAppend is driven by the streams of the records. Here their events stand in the trail already, written with them.
@@ -92,6 +92,14 @@ func logAppend(events audit.Recorder) driven {
 		f.Streams = append(f.Streams, streamSource{Table: table, Batch: 100, Attempts: 100})
 	}
 	return f
+}
+
+// keyRotate moves the token keys on, and ends one at once.
+func (s *server) keyRotate() driven {
+	return driven{Name: "key-rotate", Timeout: time.Minute, Every: time.Hour, Ways: []gateway.Way{
+		gateway.Schedule(key.TokenRotator{Keys: s.keys}.Rotate),
+		gateway.Invocation(audit.Kill(audit.KillPorts{Keys: s.keys, Audit: embedded.Events{DB: s.db}, Now: s.now, Rand: s.random})),
+	}}
 }
 
 // identity are the functions of sign-on, accounts and the registry.
