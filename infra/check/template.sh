@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# template.yaml before the real tools: cfn-lint, sam validate --lint, checkov, sam build; then every artefact against its
+# template.yaml before the real tools: cfn-lint, sam validate --lint, checkov, SAM's translator, sam build; then every artefact against its
 # architecture and its budget. A tool that cannot be had is named, and that is a failure.
 #
 #   infra/check/template.sh [BUILD-DIR]
@@ -30,6 +30,10 @@ sam validate --lint --template template.yaml 2>&1 | grep -v '^$\|update availabl
 echo "-- checkov, without"
 sed -n 's/^  - /  /p' infra/check/checkov.yaml
 checkov --config-file infra/check/checkov.yaml --file template.yaml
+
+echo "-- the template as SAM transforms it"
+"$venv/bin/python" infra/check/transformed.py template.yaml infra/check/resources.txt "$build"
+YINXIN_TRANSFORMED=$(cd "$build" && pwd) go test -count 1 -v -run '^TestRolesAreWhatSAMMakes$' ./infra/e2e/iam | grep -v '^=== '
 
 # The builder of SAM passes the environment on, and masks compile errors behind one of its own: Go says them first.
 export CGO_ENABLED=0 GOFLAGS="-tags=lambda.norpc -ldflags=-s -buildvcs=false"

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -227,7 +228,7 @@ func (src *source) environment(props *yaml.Node) (map[string]string, error) {
 	return found, nil
 }
 
-// added are the policies that SAM attaches: AWSLambdaBasicExecutionRole, AWSXrayWriteOnlyAccess where traced,
+// added are the policies that SAM attaches: AWSLambdaBasicExecutionRole, AWSXrayWriteOnlyAccess,
 // AWSLambdaDynamoDBExecutionRole and AWSLambdaSQSQueueExecutionRole for event sources (AWS Managed Policy Reference), and
 // sqs:SendMessage to the queues of failed events (SAM Developer Guide, EventInvokeDestinationConfiguration).
 func (src *source) added(folder string, props *yaml.Node) (policy, error) {
@@ -237,10 +238,10 @@ func (src *source) added(folder string, props *yaml.Node) (policy, error) {
 	}
 	logs := []string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 	allow("AWSLambdaBasicExecutionRole", "*", logs...)
-	if src.names.Partition != "aws-cn" {
-		allow("AWSXrayWriteOnlyAccess", "*", "xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules",
-			"xray:GetSamplingTargets", "xray:GetSamplingStatisticSummaries")
-	}
+	// SAM does not read the condition of Tracing, and takes another policy of the same actions where there is no Lambda tracing.
+	tracing := map[string]string{"aws-cn": "AWSXRayDaemonWriteAccess"}[src.names.Partition]
+	allow(cmp.Or(tracing, "AWSXrayWriteOnlyAccess"), "*", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
+		"xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:GetSamplingStatisticSummaries")
 	failed := []*yaml.Node{at(props, "EventInvokeConfig", "DestinationConfig", "OnFailure")}
 	events := at(props, "Events")
 	for _, name := range keysOf(events) {
