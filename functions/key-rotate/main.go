@@ -4,13 +4,18 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"time"
 
 	"github.com/yinxin/yinxin/infra/aws"
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/key"
 )
 
 func main() {
 	env := aws.LoadEnv(context.Background())
 	rotator := key.TokenRotator{Keys: env.NewTokenKeys()}
-	aws.Start(env, aws.Schedule(rotator.Rotate), aws.Invocation(rotator.Kill))
+	aws.Start(env, aws.Schedule(rotator.Rotate), aws.Invocation(audit.Kill(audit.KillPorts{
+		Keys: env.NewTokenKeys(), Audit: env.Events(), Now: time.Now, Rand: rand.Reader,
+	})))
 }

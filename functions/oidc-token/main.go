@@ -15,6 +15,6 @@ func main() {
 	aws.Serve(env, oidc.Token(oidc.TokenPorts{
 		Issuer: env.Issuer(), Clients: env.Clients(), Grants: env.Grants(), Codes: env.Grants(), Refresh: env.Grants(),
 		Revoker: env.Grants(), Replays: env.Replays(), Keys: env.TokenSigners(), PairwiseKey: env.PairwiseKey(),
-		Now: time.Now, Rand: rand.Reader,
+		Epoch: env.TokenEpoch(), Now: time.Now, Rand: rand.Reader,
 	}))
 }

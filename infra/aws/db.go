@@ -65,6 +65,7 @@ type Options struct {
 	Config sdk.Config // region, credentials; an endpoint where it is not AWS
 	Tables Tables
 	Now    func() time.Time // the clock that expiry is decided by
+	Epoch  time.Time        // zero for none; see [DB]
 	Rand   io.Reader        // of the delays between attempts, and of marks by which a write knows itself
 	Key    []byte           // of the HMACs in keys, 32 bytes; another key finds nothing of what the first wrote
 }
@@ -77,6 +78,8 @@ type DB struct {
 	rand   io.Reader
 	// Now is the clock that expiry is decided by.
 	Now func() time.Time
+	// Epoch is the time before which no grant, session, code, shown code or device counts: see infra/README.md, Restore.
+	Epoch time.Time
 }
 
 const (
@@ -101,7 +104,7 @@ func Open(o Options) (*DB, error) {
 			d.HTTPClient = awshttp.NewBuildableClient().WithTimeout(answerTime)
 		}
 	})
-	return &DB{client: client, tables: o.Tables, key: o.Key, rand: random, Now: o.Now}, nil
+	return &DB{client: client, tables: o.Tables, key: o.Key, rand: random, Now: o.Now, Epoch: o.Epoch}, nil
 }
 
 // lockedReader lets goroutines share a source.

@@ -23,7 +23,7 @@ func (s Devices) KnownDevice(ctx context.Context, username, device string) (bool
 		return false, err
 	}
 	until, err := momentOf(it, "until")
-	return s.Now().Before(until), err
+	return s.Now().Before(until) && !until.Before(s.Epoch.Add(account.DeviceLife)), err
 }
 
 // RememberDevice implements [account.Devices].

@@ -115,6 +115,24 @@ func (e *Env) open() *DB {
 	return db
 }
 
+// TokenEpoch is the time before which no token counts, nor what is exchanged for one.
+func (e *Env) TokenEpoch() time.Time {
+	text := e.variable("TOKEN_EPOCH")
+	if text == "" {
+		return time.Time{}
+	}
+	epoch, err := time.Parse(time.RFC3339, text)
+	e.fault("reading TOKEN_EPOCH", err)
+	return epoch
+}
+
+// dated is the store for adapters of what ends with the epoch.
+func (e *Env) dated(d *DB) *DB {
+	dated := *d
+	dated.Epoch = e.TokenEpoch()
+	return &dated
+}
+
 func (e *Env) sso() *DB {
 	d := e.open()
 	d.tables.SSO = e.variable("SSO_TABLE")
@@ -197,10 +215,10 @@ func (e *Env) Found() {
 }
 
 // Grants keeps grants with their codes and refresh families.
-func (e *Env) Grants() Grants { return Grants{e.sso()} }
+func (e *Env) Grants() Grants { return Grants{e.dated(e.sso())} }
 
 // Sessions keeps the sessions of browsers.
-func (e *Env) Sessions() Sessions { return Sessions{e.sso()} }
+func (e *Env) Sessions() Sessions { return Sessions{e.dated(e.sso())} }
 
 // Consents keeps what people let clients have.
 func (e *Env) Consents() Consents { return Consents{e.hiding(e.sso())} }
@@ -215,7 +233,7 @@ func (e *Env) Credentials() Credentials { return Credentials{e.hiding(e.sso())} 
 func (e *Env) Counters() Counters { return Counters{e.sso()} }
 
 // Devices remembers in which browsers people have signed on.
-func (e *Env) Devices() Devices { return Devices{e.hiding(e.sso())} }
+func (e *Env) Devices() Devices { return Devices{e.dated(e.hiding(e.sso()))} }
 
 // Clients keeps the client applications.
 func (e *Env) Clients() Clients { return Clients{e.registry()} }
@@ -265,8 +283,11 @@ func (e *Env) StatusLists() StatusLists { return StatusLists{e.licences()} }
 // Tickets gives places in status lists.
 func (e *Env) Tickets() Tickets { return Tickets{e.licences()} }
 
+// TicketKeeper keeps places in status lists from being given again.
+func (e *Env) TicketKeeper() TicketKeeper { return TicketKeeper{e.licences()} }
+
 // ShowCodes keeps the codes that holders show.
-func (e *Env) ShowCodes() ShowCodes { return ShowCodes{e.licences()} }
+func (e *Env) ShowCodes() ShowCodes { return ShowCodes{e.dated(e.licences())} }
 
 // Events keeps the audit events.
 func (e *Env) Events() Events { return Events{e.hiding(e.log())} }
@@ -276,7 +297,7 @@ func (e *Env) TokenKeys() *TokenKeys { return OpenTokenKeys(e.sso(), 0) }
 
 // Guard checks access tokens and their live grants.
 func (e *Env) Guard() access.Guard {
-	return access.Guard{Issuer: e.Issuer(), Keys: e.TokenKeys(), Grants: e.Grants(), Now: e.now}
+	return access.Guard{Issuer: e.Issuer(), Keys: e.TokenKeys(), Grants: e.Grants(), Epoch: e.TokenEpoch(), Now: e.now}
 }
 
 // TokenSigners opens the token key, at the cold start already: the first request does not wait for it.

@@ -19,8 +19,10 @@ import (
 type Events struct{ *DB }
 
 var (
-	_ audit.Recorder = Events{}
-	_ audit.Reader   = Events{}
+	_ audit.Recorder     = Events{}
+	_ audit.Reader       = Events{}
+	_ audit.TimeReader   = Events{}
+	_ audit.ObjectReader = Events{}
 )
 
 // eventTime orders as text as the times do.

@@ -91,7 +91,7 @@ func (s Grants) RedeemCode(ctx context.Context, r oidc.Redemption, e audit.Event
 	if err != nil {
 		return oidc.Grant{}, err
 	}
-	if alive, err := s.sessionAlive(ctx, g, r.At); err != nil || !alive {
+	if alive, err := s.sessionAlive(ctx, g, r.At); err != nil || !alive || g.Created.Before(s.Epoch) {
 		return oidc.Grant{}, cmp.Or(err, oidc.ErrCodeUnknown)
 	}
 	w := write{
@@ -133,7 +133,7 @@ func (s Grants) RotateRefresh(ctx context.Context, r oidc.Rotation, e audit.Even
 	if err != nil {
 		return oidc.Grant{}, err
 	}
-	if !alive {
+	if !alive || g.Created.Before(s.Epoch) {
 		return oidc.Grant{}, oidc.ErrRefreshUnknown
 	}
 	if after, err := g.Rotate(r); err != nil {
@@ -200,7 +200,7 @@ func (s Grants) LiveGrant(ctx context.Context, id string) (access.Grant, error) 
 		return access.Grant{}, err
 	}
 	now := s.Now()
-	if !g.Live(now) {
+	if !g.Live(now) || g.Created.Before(s.Epoch) {
 		return access.Grant{}, access.ErrGrantGone
 	}
 	alive, err := s.sessionAlive(ctx, g, now)

@@ -179,6 +179,7 @@ func Rights() []Right {
 		{"licence.ListEntries", licences, "first", "tickets#", query},
 		{"licence.ListEntries", licences, "second", "entries#", query},
 		{"licence.Tickets", licences, "", "ticket#", update},
+		{"licence.TicketKeeper", licences, "", "ticket#", []string{"GetItem", "UpdateItem"}},
 		{"licence.Types", licences, "", "type#", []string{"GetItem", "Query"}},
 		{"licence.TypeSaver", licences, "", "type#", put},
 		{"licence.StatusListReader", licences, "", "list#", get},
@@ -194,7 +195,7 @@ func Rights() []Right {
 		// The trail. Events of records reach it through the streams.
 		{"audit.Recorder", log, "", "event#", put},
 		{"audit.Reader", log, "first", "holder#", query},
-		{"audit.Reader", log, "second", "object#", query},
-		{"audit.Reader", log, "third", "day#", query},
+		{"audit.ObjectReader", log, "second", "object#", query},
+		{"audit.TimeReader", log, "third", "day#", query},
 	}
 }

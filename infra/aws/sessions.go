@@ -71,7 +71,7 @@ func (s Sessions) live(ctx context.Context, id string, at time.Time) (oidc.Sessi
 	if n.Ended, err = momentOf(it, "ended"); err != nil {
 		return oidc.Session{}, err
 	}
-	if !n.Live(at) {
+	if !n.Live(at) || n.AuthTime.Before(s.Epoch) {
 		return oidc.Session{}, access.ErrSessionGone
 	}
 	return n, nil

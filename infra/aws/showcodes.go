@@ -29,7 +29,7 @@ func (s ShowCodes) SaveShowCode(ctx context.Context, c licence.ShowCode, e audit
 		return err
 	}
 	put := item{"body": body, "until": moment(c.Expires), "ttl": tidy(c.Expires), "object": text("licence/" + c.Licence),
-		"holder": text(c.Holder), "division": text(c.Division)}
+		"holder": text(c.Holder), "division": text(c.Division), "minted": moment(c.Minted)}
 	out, err := s.write(ctx, write{at: s.at(c.Hash), put: put, condition: absent, event: &e})
 	if err == nil && !out.held {
 		err = errors.New("saving a show code: it exists")
@@ -41,13 +41,18 @@ func (s ShowCodes) SaveShowCode(ctx context.Context, c licence.ShowCode, e audit
 // is removed.
 func (s ShowCodes) RedeemShowCode(ctx context.Context, code string, e audit.Event) (verify.Shown, error) {
 	now := s.Now()
-	out, err := s.write(ctx, write{
+	w := write{
 		at: s.at(licence.ShowCodeHash(code)),
 		update: "SET #spent = :now, #event = :event, #eventObject = #object, #eventHolder = #holder, " +
 			"#eventDivision = #division",
 		condition: "attribute_exists(#pk) AND attribute_not_exists(#spent) AND #until > :now",
 		values:    item{":now": moment(now)}, event: &e,
-	})
+	}
+	if !s.Epoch.IsZero() {
+		w.condition += " AND #minted >= :epoch"
+		w.values[":epoch"] = moment(s.Epoch)
+	}
+	out, err := s.write(ctx, w)
 	if err != nil {
 		return verify.Shown{}, err
 	}

@@ -587,6 +587,22 @@ func calls() []call {
 				":list":{"S":"a-1"},":one":{"N":"1"},":size":{"N":"8"}},
 			"ReturnValues":"ALL_NEW","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`,
 			answer: `{"Attributes":{"next":{"N":"5"},"key":{"B":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}}`}}},
+		{"the key of a list is read, and its tickets are raised", "licence.TicketKeeper", func(ctx context.Context, db *aws.DB) error {
+			if key, err := (aws.TicketKeeper{DB: db}).ListKey(ctx, "a-1"); err != nil || key[0] != 1 {
+				return fmt.Errorf("ListKey = %v, %w", key, err)
+			}
+			return aws.TicketKeeper{DB: db}.RaiseTickets(ctx, "a-1", 6, [32]byte{})
+		}, []exchange{
+			{op: "GetItem", want: `{"TableName":"t-licences","Key":{"pk":{"S":"ticket#a-1"},"sk":{"S":"-"}},"ConsistentRead":true}`,
+				answer: `{"Item":{"next":{"N":"5"},"key":{"B":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}}`},
+			{op: "UpdateItem", want: `{"TableName":"t-licences","Key":{"pk":{"S":"ticket#a-1"},"sk":{"S":"-"}},
+				"UpdateExpression":"SET #key = if_not_exists(#key, :key), #firstPk = :lists, #firstSk = :list, #next = :next",
+				"ConditionExpression":"attribute_not_exists(#next) OR #next < :next",
+				"ExpressionAttributeNames":{"#key":"key","#firstPk":"firstPk","#firstSk":"firstSk","#next":"next"},
+				"ExpressionAttributeValues":{":key":{"B":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},":lists":{"S":"tickets#"},
+					":list":{"S":"a-1"},":next":{"N":"6"}},
+				"ReturnValues":"ALL_NEW","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`},
+		}},
 		{"a licence type is saved", "licence.TypeSaver", func(ctx context.Context, db *aws.DB) error {
 			return aws.LicenceTypes{DB: db}.SaveLicenceType(ctx, licence.Definition{Code: "c1"}, told("e1"))
 		}, []exchange{{op: "PutItem", want: `{"TableName":"t-licences","Item":{"pk":{"S":"type#"},"sk":{"S":"c1"},"body":{"S":"*"},"event":{"S":EVENT}},
@@ -627,12 +643,12 @@ func calls() []call {
 			"ExpressionAttributeNames":{"#firstPk":"firstPk"},"ExpressionAttributeValues":{":partition":{"S":"lists#"}},
 			"ScanIndexForward":true}`, answer: `{"Items":[{"pk":{"S":"list#a-1"}}]}`}}},
 		{"a show code is saved under its digest", "licence.ShowCodes", func(ctx context.Context, db *aws.DB) error {
-			c := licence.ShowCode{Hash: licence.ShowCodeHash("code-1"), Licence: "l1", Holder: "worker", Division: "990000", Expires: minute}
+			c := licence.ShowCode{Hash: licence.ShowCodeHash("code-1"), Licence: "l1", Holder: "worker", Division: "990000", Minted: noon, Expires: minute}
 			return aws.ShowCodes{DB: db}.SaveShowCode(ctx, c, told("e1"))
 		}, []exchange{{op: "PutItem", want: `{"TableName":"t-licences","Item":{
 			"pk":{"S":"show#51bd6639fed7c0b4826af6c06bfe4f4cce3aa7a8db3653978cd4d88ad0a18a8a"},"sk":{"S":"-"},"body":{"S":"*"},
 			"event":{"S":EVENT},"until":{"N":"1772366460000000000"},"ttl":{"N":"1772452861"},"object":{"S":"licence/l1"},
-			"holder":{"S":"worker"},"division":{"S":"990000"}},
+			"minted":{"N":"1772366400000000000"},"holder":{"S":"worker"},"division":{"S":"990000"}},
 			"ConditionExpression":"attribute_not_exists(#pk)","ExpressionAttributeNames":{"#pk":"pk"},
 			"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`}}},
 		{"a show code is spent by one update", "verify.ShowCodes", func(ctx context.Context, db *aws.DB) error {
@@ -665,13 +681,13 @@ func calls() []call {
 		}, []exchange{{op: "Query", want: `{"TableName":"t-log","IndexName":"first","KeyConditionExpression":"#firstPk = :partition",
 			"ExpressionAttributeNames":{"#firstPk":"firstPk"},"ExpressionAttributeValues":{":partition":{"S":"holder#` + zhangHolder + `"}},
 			"ScanIndexForward":false,"Limit":3}`, answer: `{"Items":[{"body":{"S":"{}"}}]}`}}},
-		{"the events of an object are read from the oldest", "audit.Reader", func(ctx context.Context, db *aws.DB) error {
+		{"the events of an object are read from the oldest", "audit.ObjectReader", func(ctx context.Context, db *aws.DB) error {
 			_, err := aws.Events{DB: db}.ByObject(ctx, "licence/l1")
 			return err
 		}, []exchange{{op: "Query", want: `{"TableName":"t-log","IndexName":"second","KeyConditionExpression":"#secondPk = :partition",
 			"ExpressionAttributeNames":{"#secondPk":"secondPk"},"ExpressionAttributeValues":{":partition":{"S":"object#` + licenceL1 + `"}},
 			"ScanIndexForward":true}`}}},
-		{"the events of a time are read by day and shard", "audit.Reader", func(ctx context.Context, db *aws.DB) error {
+		{"the events of a time are read by day and shard", "audit.TimeReader", func(ctx context.Context, db *aws.DB) error {
 			_, err := aws.Events{DB: db}.ByTime(ctx, noon, minute, 5)
 			return err
 		}, []exchange{day(0), day(1), day(2), day(3)}},

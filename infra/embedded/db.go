@@ -23,6 +23,8 @@ type DB struct {
 	bolt *bbolt.DB
 	// Now is the clock that expiry is decided by.
 	Now func() time.Time
+	// Epoch is the time before which no grant, session, code, shown code or device counts: see infra/README.md, Restore.
+	Epoch time.Time
 
 	wake   sync.Mutex
 	waking map[chan struct{}]bool // of those who wait for writes
@@ -31,6 +33,7 @@ type DB struct {
 // Options of [Open].
 type Options struct {
 	Now    func() time.Time // required
+	Epoch  time.Time        // zero for none
 	NoSync bool             // do not wait for the disk: tests only, a crash may lose records
 }
 
@@ -40,7 +43,7 @@ func Open(path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
-	return &DB{bolt: b, Now: o.Now}, nil
+	return &DB{bolt: b, Now: o.Now, Epoch: o.Epoch}, nil
 }
 
 // Close closes the store; transactions under way finish first.

@@ -20,7 +20,7 @@ const bucketDevices = "devices" // user name ‖ 0 ‖ device → until when
 func (s Devices) KnownDevice(_ context.Context, username, device string) (known bool, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		until, found, err := get[time.Time](tx, bucketDevices, username+"\x00"+device)
-		known = found && s.Now().Before(until)
+		known = found && s.Now().Before(until) && !until.Before(s.Epoch.Add(account.DeviceLife))
 		return err
 	})
 	return known, err

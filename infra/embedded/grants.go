@@ -50,7 +50,7 @@ func (s Grants) RedeemCode(_ context.Context, r oidc.Redemption, e audit.Event) 
 		if err != nil {
 			return oidc.Grant{}, err
 		}
-		if !alive {
+		if !alive || g.Created.Before(s.Epoch) {
 			return oidc.Grant{}, oidc.ErrCodeUnknown
 		}
 		return g.Redeem(r)
@@ -64,7 +64,7 @@ func (s Grants) RotateRefresh(_ context.Context, r oidc.Rotation, e audit.Event)
 		if err != nil {
 			return oidc.Grant{}, err
 		}
-		if !alive {
+		if !alive || g.Created.Before(s.Epoch) {
 			return oidc.Grant{}, oidc.ErrRefreshUnknown
 		}
 		return g.Rotate(r)
@@ -120,7 +120,7 @@ func (s Grants) LiveGrant(_ context.Context, id string) (live access.Grant, err 
 			return err
 		}
 		now := s.Now()
-		if !found || !g.Live(now) {
+		if !found || !g.Live(now) || g.Created.Before(s.Epoch) {
 			return access.ErrGrantGone
 		}
 		alive, err := sessionAlive(tx, g, now)

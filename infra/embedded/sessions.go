@@ -58,6 +58,9 @@ func (s Sessions) EndSession(_ context.Context, id string, at time.Time, e audit
 func (s Sessions) LiveSession(_ context.Context, id string) (live access.Session, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		found, err := session(tx, id, s.Now())
+		if err == nil && found.AuthTime.Before(s.Epoch) {
+			err = access.ErrSessionGone
+		}
 		live = access.Session{Person: found.Person, AuthTime: found.AuthTime, ACR: found.ACR, Previous: found.Previous}
 		return err
 	})

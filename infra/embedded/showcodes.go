@@ -50,7 +50,7 @@ func (s ShowCodes) RedeemShowCode(_ context.Context, code string, e audit.Event)
 			return verify.ErrUnknown
 		case !record.Spent.IsZero():
 			return verify.ErrCodeSpent
-		case !s.Now().Before(record.Expires):
+		case !s.Now().Before(record.Expires) || record.Minted.Before(s.Epoch):
 			return verify.ErrUnknown
 		}
 		record.Spent = s.Now()

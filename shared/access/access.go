@@ -137,6 +137,7 @@ type Guard struct {
 	Audiences []string // accepted in aud; the issuer where empty
 	Keys      Keys
 	Grants    Grants
+	Epoch     time.Time // tokens issued before it are refused; zero for none
 	Now       func() time.Time
 }
 
@@ -239,6 +240,8 @@ func (g Guard) verify(ctx context.Context, token string) (Claims, error) {
 		return Claims{}, InvalidToken.With("another audience")
 	case c.Expires <= now.Unix():
 		return Claims{}, InvalidToken.With("expired")
+	case time.Unix(c.IssuedAt, 0).Before(g.Epoch):
+		return Claims{}, InvalidToken.With("issued before the epoch")
 	case c.IssuedAt == 0 || c.IssuedAt > latest || c.NotBefore > latest:
 		return Claims{}, InvalidToken.With("not valid yet")
 	case c.Subject == "" || c.ClientID == "" || c.ID == "" || c.GrantID == "":

@@ -25,8 +25,8 @@ var (
 	Throttled = problem.New(http.StatusTooManyRequests, "throttled", "Too many attempts; try later.")
 )
 
-// deviceLife is how long a browser keeps its own allowance after the last log-in.
-const deviceLife = 400 * 24 * time.Hour
+// DeviceLife is how long a browser keeps its own allowance after the last log-in.
+const DeviceLife = 400 * 24 * time.Hour
 
 // allowance is how many failures a counter bears within its window.
 type allowance struct {
@@ -79,7 +79,7 @@ func (p Passwords) Authenticate(ctx context.Context, username, password, address
 	if err := p.give(ctx, taken); err != nil {
 		return "", "", err
 	}
-	if err := p.Devices.RememberDevice(ctx, username, device, p.Now().Add(deviceLife)); err != nil {
+	if err := p.Devices.RememberDevice(ctx, username, device, p.Now().Add(DeviceLife)); err != nil {
 		return "", "", fmt.Errorf("remembering a device: %w", err)
 	}
 	return c.Person, ACR, nil

@@ -98,11 +98,16 @@ type TimeReader interface {
 	ByTime(ctx context.Context, from, to time.Time, limit int) ([]Event, error)
 }
 
+// ObjectReader reads what happened to one object.
+type ObjectReader interface {
+	// ByObject returns the events of one object, oldest first.
+	ByObject(ctx context.Context, object string) ([]Event, error)
+}
+
 // Reader reads events back.
 type Reader interface {
 	TimeReader
+	ObjectReader
 	// ByHolder returns the events of a holder's ledger, newest first, at most limit.
 	ByHolder(ctx context.Context, holder string, limit int) ([]Event, error)
-	// ByObject returns the events of one object, oldest first.
-	ByObject(ctx context.Context, object string) ([]Event, error)
 }

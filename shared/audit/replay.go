@@ -203,3 +203,22 @@ func (p ReplayPorts) again(act Event, o ReplayOrder) Event {
 
 // cutKind returns the name behind "kind/".
 func cutKind(object, kind string) (string, bool) { return strings.CutPrefix(object, kind+"/") }
+
+// IsLast tells whether a record is the one that its object was last stored as, replays left aside.
+func IsLast[T any](ctx context.Context, trail ObjectReader, object string, record T) (bool, error) {
+	list, err := trail.ByObject(ctx, object)
+	if err != nil {
+		return false, fmt.Errorf("reading the trail of an object: %w", err)
+	}
+	digest, err := RecordDigest(record)
+	if err != nil {
+		return false, err
+	}
+	last := ""
+	for _, e := range list {
+		if e.Reason != Restored && e.Outcome == Done {
+			last = e.Digest
+		}
+	}
+	return digest == last, nil
+}

@@ -71,6 +71,7 @@ type Client struct {
 	SSOGroup     string   `json:"sso_group,omitempty"`    // apps of one vendor that share a sign-on on a device
 	Purposes     []string `json:"purposes,omitempty"`     // what it may look up licences for
 	Organisation string   `json:"organisation,omitempty"` // unified social credit code of who runs it
+	Suspended    bool     `json:"suspended,omitempty"`    // it is known and may do nothing
 }
 
 // ErrClientUnknown reports a client that does not exist.
@@ -88,7 +89,11 @@ func findClient(ctx context.Context, clients Clients, id string) (Client, error)
 	if !validClientID(id) {
 		return Client{}, ErrClientUnknown
 	}
-	return clients.Client(ctx, id)
+	c, err := clients.Client(ctx, id)
+	if err == nil && c.Suspended {
+		return Client{}, ErrClientUnknown
+	}
+	return c, err
 }
 
 func validClientID(id string) bool {
@@ -367,6 +372,9 @@ func (t ClientTaker) TakeRecord(ctx context.Context, record json.RawMessage) err
 		return err
 	}
 	e.Client, e.Organisation, e.Object, e.Channel = c.ID, c.Organisation, "client/"+c.ID, "event"
+	if e.Digest, err = audit.RecordDigest(c); err != nil {
+		return err
+	}
 	if err := t.Clients.SaveClient(ctx, c, e); err != nil {
 		return fmt.Errorf("saving the client %s: %w", c.ID, err)
 	}

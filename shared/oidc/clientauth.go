@@ -164,6 +164,8 @@ func (p TokenPorts) checkAssertion(ctx context.Context, client Client, assertion
 		return refuse(invalidClient, "client_assertion lives for too long")
 	case c.NotBefore > latest || c.IssuedAt > latest:
 		return refuse(invalidClient, "client_assertion is not valid yet")
+	case p.mayBeUsed(c):
+		return refuse(invalidClient, "client_assertion may be from before a restore: make a new one, with iat")
 	case c.ID == "" || len(c.ID) > maxJTI:
 		return refuse(invalidClient, "client_assertion needs a jti")
 	}
@@ -176,6 +178,13 @@ func (p TokenPorts) checkAssertion(ctx context.Context, client Client, assertion
 		return fmt.Errorf("remembering a client assertion: %w", err)
 	}
 	return nil
+}
+
+// mayBeUsed tells whether an assertion may have been used before the epoch: what was remembered then may be gone. One that
+// outlives everything that was good then was not, and one that says it was made after it was not either.
+func (p TokenPorts) mayBeUsed(c assertionClaims) bool {
+	epoch := float64(p.Epoch.UnixMilli()) / 1000
+	return !p.Epoch.IsZero() && c.Expires <= epoch+assertionLife.Seconds() && c.IssuedAt < epoch+assertionSkew.Seconds()
 }
 
 // verifyAssertion checks the signature with the client's registered keys. Which algorithms there are follows from the

@@ -34,6 +34,7 @@ type TokenPorts struct {
 	Replays     ReplayGuard
 	Keys        key.Opener // key.Token, owner ""
 	PairwiseKey []byte     // as in AuthorizePorts
+	Epoch       time.Time  // zero for none: client assertions that may have been used before it are refused
 	Now         func() time.Time
 	Rand        io.Reader
 }

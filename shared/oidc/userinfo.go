@@ -72,7 +72,7 @@ func bodyToken(r *http.Request) error {
 }
 
 func (p UserInfoPorts) userInfo(w http.ResponseWriter, r *http.Request, c access.Caller) error {
-	client, err := p.Clients.Client(r.Context(), c.Client)
+	client, err := findClient(r.Context(), p.Clients, c.Client)
 	if errors.Is(err, ErrClientUnknown) || err == nil && c.Person == "" {
 		return access.InvalidToken.With("the client is gone, or the token speaks for nobody")
 	}

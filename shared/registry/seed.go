@@ -209,6 +209,9 @@ func (p SeedPorts) store(ctx context.Context, s SeedFile) error {
 			return err
 		}
 		e.Organisation, e.Division = o.USCC, o.Division
+		if e.Digest, err = audit.RecordDigest(o); err != nil {
+			return err
+		}
 		if err := p.Organisations.SaveOrganisation(ctx, o, e); err != nil {
 			return fmt.Errorf("saving the organisation %s: %w", o.USCC, err)
 		}
@@ -235,6 +238,9 @@ func (p SeedPorts) store(ctx context.Context, s SeedFile) error {
 			return err
 		}
 		e.Organisation, e.Holder = m.Organisation, m.Person
+		if e.Digest, err = audit.RecordDigest(m); err != nil {
+			return err
+		}
 		if err := p.Mandates.SaveMandate(ctx, m, e); err != nil {
 			return fmt.Errorf("saving the mandate of %s: %w", m.Person, err)
 		}

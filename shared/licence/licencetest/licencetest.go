@@ -257,6 +257,48 @@ func tickets(t *testing.T, open func(t *testing.T) Store) {
 	})
 }
 
+// TicketKeeper is the contract of [licence.TicketKeeper] beside [licence.Tickets].
+func TicketKeeper(t *testing.T, open func(t *testing.T) (licence.Tickets, licence.TicketKeeper)) {
+	ctx := context.Background()
+	t.Run("a list in which no place was given has no key", func(t *testing.T) {
+		_, keeper := open(t)
+		if _, err := keeper.ListKey(ctx, "a-1"); !errors.Is(err, licence.ErrUnknown) {
+			t.Errorf("ListKey = %v, want ErrUnknown", err)
+		}
+	})
+	t.Run("a place below the mark is not given again, whoever raises and takes at one time", func(t *testing.T) {
+		tickets, keeper := open(t)
+		if first, err := tickets.TakeTicket(ctx, "a-1", 1000, [32]byte{1}); err != nil || first.Sequence != 0 {
+			t.Fatalf("TakeTicket = %+v, %v", first, err)
+		}
+		for n, err := range race(func(n int) error { return keeper.RaiseTickets(ctx, "a-1", n*3, [32]byte{2}) }) {
+			if err != nil {
+				t.Fatalf("raising to %d: %v", n*3, err)
+			}
+		}
+		highest := 3 * 59
+		if err := keeper.RaiseTickets(ctx, "a-1", 2, [32]byte{3}); err != nil {
+			t.Errorf("raising to less = %v, want nothing done", err)
+		}
+		next, err := tickets.TakeTicket(ctx, "a-1", 1000, [32]byte{4})
+		if err != nil || next.Sequence != highest || next.Key != ([32]byte{1}) {
+			t.Errorf("the next ticket = %+v, %v, want %d under the first key", next, err, highest)
+		}
+		if key, err := keeper.ListKey(ctx, "a-1"); err != nil || key != ([32]byte{1}) {
+			t.Errorf("ListKey = %v, %v", key, err)
+		}
+	})
+	t.Run("a list that is raised to its end before it is there gives no place", func(t *testing.T) {
+		tickets, keeper := open(t)
+		if err := keeper.RaiseTickets(ctx, "a-1", 8, [32]byte{5}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tickets.TakeTicket(ctx, "a-1", 8, [32]byte{6}); !errors.Is(err, licence.ErrListFull) {
+			t.Errorf("TakeTicket = %v, want ErrListFull", err)
+		}
+	})
+}
+
 func lists(t *testing.T, open func(t *testing.T) Store) {
 	ctx := context.Background()
 	t.Run("the entries of a list are its suspended and revoked licences", func(t *testing.T) {
