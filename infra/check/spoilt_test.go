@@ -29,7 +29,7 @@ func wiring(t *testing.T) fstest.MapFS {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"template.yaml", "infra/aws/README.md", "infra/check/checkov.yaml", "functions/README.md"} {
+	for _, name := range []string{"template.yaml", "infra/aws/README.md", "infra/check/checkov.yaml", "functions/README.md", "infra/README.md"} {
 		data, err := fs.ReadFile(whole, name)
 		if err != nil {
 			t.Fatal(err)
