@@ -115,21 +115,33 @@ class Connection(asyncio.Protocol):
         return True
 
 
-def remember():
-    """Lets moto ask once what it asks anew for every request: which services it has, which methods a class has."""
+def quicken():
+    """Lets moto do with less what it does for every request. What it answers stays as it is."""
     import moto.backends
     import moto.core.responses
-    import moto.core.serialize
     import moto.core.utils
+    from moto.dynamodb.models.dynamo_type import DynamoType
+    from moto.dynamodb.models.table import Table
 
-    moto.backends.list_of_moto_modules = list_once(moto.backends.list_of_moto_modules)
+    # Which services it has, and which methods a class has, it looks up anew every time.
+    services = list(moto.backends.list_of_moto_modules())
+    moto.backends.list_of_moto_modules = lambda: services
     methods = functools.cache(moto.core.utils.method_names_from_class)
     moto.core.utils.method_names_from_class = moto.core.responses.method_names_from_class = methods
 
+    # To query an index it sorts the whole table, by values that it converts for every comparison.
+    converted = DynamoType.cast_value.fget
+    DynamoType.cast_value = property(lambda value: value.value if value.type == "S" else converted(value))
 
-def list_once(iterate):
-    """Is an iterator over what another iterated over when it was asked first."""
-    return functools.cache(lambda: list(iterate()))
+    def place(item):
+        return item.hash_key.cast_value, item.range_key.cast_value if item.range_key else None
+
+    def all_items(table):
+        if not table.range_key_attr:
+            return sorted(table.items.values(), key=place)
+        return sorted((item for items in table.items.values() for item in items.values()), key=place)
+
+    Table.all_items = all_items
 
 
 def serve(port):
@@ -138,7 +150,7 @@ def serve(port):
     sys.path[:] = [p for p in sys.path if pathlib.Path(p).resolve() != REQUIREMENTS.parent]
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    remember()
+    quicken()
     app, began, address = DomainDispatcherApplication(create_backend_app), threading.Event(), []
 
     async def listen():

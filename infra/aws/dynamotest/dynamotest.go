@@ -40,6 +40,7 @@ type Store struct {
 	DB *aws.DB
 
 	config sdk.Config
+	tables aws.Tables
 	mu     sync.Mutex
 	shards []shard // all that were found
 }
@@ -146,16 +147,22 @@ func Open(t testing.TB, now func() time.Time) *Store {
 	for kind := range layout() {
 		s.make(t, client, kind, prefix+kind)
 	}
-	var err error
-	s.DB, err = aws.Open(aws.Options{
-		Config: s.config, Now: now, Rand: rand.Reader, Key: Key(),
-		Tables: aws.Tables{SSO: prefix + "sso", Registry: prefix + "registry", Seals: prefix + "seals",
-			Licences: prefix + "licences", Log: prefix + "log"},
-	})
+	s.tables = aws.Tables{SSO: prefix + "sso", Registry: prefix + "registry", Seals: prefix + "seals",
+		Licences: prefix + "licences", Log: prefix + "log"}
+	s.DB = s.Through(t, s.config.HTTPClient, now)
+	return s
+}
+
+// Through opens the tables as another process sees them, over its own connections and by its own clock.
+func (s *Store) Through(t testing.TB, client sdk.HTTPClient, now func() time.Time) *aws.DB {
+	t.Helper()
+	config := s.config
+	config.HTTPClient = client
+	db, err := aws.Open(aws.Options{Config: config, Now: now, Rand: rand.Reader, Key: Key(), Tables: s.tables})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return db
 }
 
 func (s *Store) make(t testing.TB, client *dynamodb.Client, kind, name string) {
