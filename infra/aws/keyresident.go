@@ -49,10 +49,10 @@ func algorithmOf(spec types.KeySpec) (key.Algorithm, error) {
 	}
 }
 
-// The tags of KMS keys that are made here: policies of roles ask for them (condition key aws:ResourceTag/purpose).
+// The tags of KMS keys that are made here: policies of roles ask for them (condition key aws:ResourceTag/yinxin:purpose).
 const (
-	tagPurpose = "purpose"
-	tagOwner   = "owner"
+	tagPurpose = "yinxin:purpose"
+	tagOwner   = "yinxin:owner"
 )
 
 // makeResident makes a KMS key and tries it. The policy is the default key policy, which leaves its use to the policies

@@ -276,7 +276,7 @@ func TestARoleSignsForItsPurposeOnly(t *testing.T) {
 
 func TestARoleSignsWithKMSKeysOfItsPurposeOnly(t *testing.T) {
 	h := newKeyHouse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Sign","Resource":"*",
-		"Condition":{"StringEquals":{"aws:ResourceTag/purpose":"licence-issuer"}}}]}`)
+		"Condition":{"StringEquals":{"aws:ResourceTag/yinxin:purpose":"licence-issuer"}}}]}`)
 	admin, other := h.keys(t, "ADMIN", h.db(t, nil), resident), h.keys(t, "OTHER", h.db(t, nil), resident)
 	mustMake(t, admin, key.LicenceIssuer, "agency", key.ES256)
 	mustMake(t, admin, key.Seal, "s", key.SM2SM3)

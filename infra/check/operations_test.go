@@ -185,3 +185,25 @@ func TestASpoiltOperationIsFound(t *testing.T) {
 			[]string{"template.yaml: verify stands 3 times on the dashboard, not among invocations, errors, durations and throttles"}},
 	)
 }
+
+// Policies of roles ask for the tags of KMS keys that infra/aws makes: both name them alike.
+func TestKeysAreTaggedAsPoliciesAsk(t *testing.T) {
+	data, err := fs.ReadFile(repository(), "infra/aws/keyresident.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := regexp.MustCompile(`(?m)^\ttag[A-Z][a-z]+ += "([^"]+)"$`).FindAllStringSubmatch(string(data), -1)
+	template, err := fs.ReadFile(repository(), "template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := regexp.MustCompile(`aws:(?:Request|Resource)Tag/([^"]+)"`).FindAllStringSubmatch(string(template), -1)
+	if len(made) == 0 || len(asked) == 0 {
+		t.Fatalf("%d tags made, %d asked for", len(made), len(asked))
+	}
+	for _, a := range asked {
+		if !slices.ContainsFunc(made, func(m []string) bool { return m[1] == a[1] }) {
+			t.Errorf("template.yaml asks for the tag %s, which no key gets: %v", a[1], made)
+		}
+	}
+}
