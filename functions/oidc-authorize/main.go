@@ -19,7 +19,7 @@ func main() {
 		Params: account.DefaultParams(), Now: time.Now, Rand: rand.Reader,
 	}
 	aws.Serve(env, oidc.Authorize(oidc.AuthorizePorts{
-		Issuer: env.Issuer(), Clients: env.Clients(), Sessions: env.Sessions(), SessionSaver: env.Sessions(),
+		Issuer: env.Issuer(), Clients: env.KnownClients(), Sessions: env.Sessions(), SessionSaver: env.Sessions(),
 		Consents: env.Consents(), Grants: env.Grants(), Persons: env.Claims(), Keys: env.TokenKeys(),
 		PairwiseKey: env.PairwiseKey(), Authenticate: passwords.Authenticate, Now: time.Now, Rand: rand.Reader,
 	}))

@@ -13,7 +13,7 @@ import (
 func main() {
 	env := aws.LoadEnv(context.Background())
 	aws.Serve(env, oidc.Token(oidc.TokenPorts{
-		Issuer: env.Issuer(), Clients: env.Clients(), Grants: env.Grants(), Codes: env.Grants(), Refresh: env.Grants(),
+		Issuer: env.Issuer(), Clients: env.KnownClients(), Grants: env.Grants(), Codes: env.Grants(), Refresh: env.Grants(),
 		Revoker: env.Grants(), Replays: env.Replays(), Keys: env.TokenSigners(), PairwiseKey: env.PairwiseKey(),
 		Epoch: env.TokenEpoch(), Now: time.Now, Rand: rand.Reader,
 	}))

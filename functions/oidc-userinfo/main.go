@@ -12,7 +12,7 @@ import (
 func main() {
 	env := aws.LoadEnv(context.Background())
 	aws.Serve(env, oidc.UserInfo(oidc.UserInfoPorts{
-		Issuer: env.Issuer(), Keys: env.TokenKeys(), LiveGrants: env.Grants(), Clients: env.Clients(),
+		Issuer: env.Issuer(), Keys: env.TokenKeys(), LiveGrants: env.Grants(), Clients: env.KnownClients(),
 		Persons: env.Claims(), PairwiseKey: env.PairwiseKey(), Now: time.Now,
 	}))
 }

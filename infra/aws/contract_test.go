@@ -135,10 +135,10 @@ func TestSealMandatesKeepTheContract(t *testing.T) {
 
 func openIdentity(t *testing.T) oidctest.Store {
 	db, events, set := open(t, oidctest.Noon)
-	grants, sessions := aws.Grants{DB: db}, aws.Sessions{DB: db}
+	grants, sessions, clients := aws.Grants{DB: db}, aws.Sessions{DB: db}, aws.KnowClients(aws.Clients{DB: db})
 	return oidctest.Store{
 		Grants: grants, Codes: grants, Refresh: grants, Revoker: grants, LiveGrants: grants,
-		Sessions: sessions, LiveSessions: sessions, Clients: aws.Clients{DB: db}, ClientSaver: aws.Clients{DB: db},
+		Sessions: sessions, LiveSessions: sessions, Clients: clients, ClientSaver: clients,
 		Consents: aws.Consents{DB: db}, Replays: aws.Replays{DB: db}, Events: events, SetNow: set,
 	}
 }

@@ -238,6 +238,9 @@ func (e *Env) Devices() Devices { return Devices{e.dated(e.hiding(e.sso()))} }
 // Clients keeps the client applications.
 func (e *Env) Clients() Clients { return Clients{e.registry()} }
 
+// KnownClients keeps the client applications, and for a minute what was read of one.
+func (e *Env) KnownClients() *KnownClients { return KnowClients(e.Clients()) }
+
 // Claims tells what the registry knows of people and what things are called.
 func (e *Env) Claims() Claims { return Claims{e.hiding(e.registry())} }
 
@@ -454,6 +457,11 @@ func (e *Env) JobStates() JobStates { return JobStates{e.seals()} }
 // JobQueue is the queue of jobs.
 func (e *Env) JobQueue() JobQueue {
 	return JobQueue{URL: e.variable("JOBS_QUEUE"), Config: e.config("SQS"), Now: e.now}
+}
+
+// Notices is the queue of what people and organisations are told.
+func (e *Env) Notices() Notices {
+	return Notices{URL: e.variable("NOTICES_QUEUE"), Config: e.config("SQS"), Now: e.now}
 }
 
 // JobWorker has jobs done by seal-stamp.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/cert"
@@ -23,6 +24,10 @@ import (
 // the registry, and for each licence type the agencies that issue it. Certificates and lists that were read once are
 // kept, by their bytes, since they remember that they were verified.
 //
+// All of it stays good for [TrustFresh] in a process: what an operator imports or takes back (an anchor, a revocation
+// list, a making unit, an agency of a licence type) is in force everywhere after that at the latest. What is decided about
+// one seal or licence, that it was suspended or revoked, does not come from here and is never kept.
+//
 // A list is in one item, so that it has less than 400 kB.
 type Trust struct {
 	*DB
@@ -31,6 +36,19 @@ type Trust struct {
 	mu      sync.Mutex
 	anchors map[string]trust.Anchor // by the text of the record
 	lists   map[string]*cert.CRL
+	held    *trusted // nil: none is fresh
+	saved   int      // counts what this process saved
+}
+
+// TrustFresh is for how long a process keeps what is trusted.
+const TrustFresh = time.Minute
+
+// trusted is what was read at a time.
+type trusted struct {
+	anchors trust.Anchors
+	list    trust.List
+	crls    []*cert.CRL
+	at      time.Time
 }
 
 var (
@@ -67,6 +85,7 @@ func (s *Trust) SaveAnchor(ctx context.Context, a trust.Anchor, e audit.Event) e
 		r.Issuers = append(r.Issuers, i.Raw)
 	}
 	sk := anchorPrefix + string(a.Purpose) + "#" + digestOf(a.Root.Raw)
+	defer s.forget()
 	return save(ctx, s.DB, at{s.tables.Registry, trustPartition, sk}, r, nil, e)
 }
 
@@ -82,6 +101,7 @@ func (s *Trust) SaveCRL(ctx context.Context, der []byte, e audit.Event) error {
 		return err
 	}
 	made := moment(l.ThisUpdate)
+	defer s.forget()
 	sk := listPrefix + digestOf(slices.Concat(l.Issuer.Raw, []byte{0}, l.AuthorityKeyID))
 	_, err = s.write(ctx, write{
 		at: at{s.tables.Registry, trustPartition, sk}, put: item{"body": body, "made": made},
@@ -95,26 +115,90 @@ func digestOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// forget has the next call read what is trusted anew.
+func (s *Trust) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = nil
+	s.saved++
+}
+
 // Trust implements [seal.Trust] and [verify.Trust].
 func (s *Trust) Trust(ctx context.Context) (trust.Anchors, trust.List, []*cert.CRL, error) {
+	now := s.Now()
+	s.mu.Lock()
+	held, saved := s.held, s.saved
+	s.mu.Unlock()
+	if held == nil || now.Before(held.at) || now.Sub(held.at) >= TrustFresh {
+		var err error
+		if held, err = s.load(ctx, now); err != nil {
+			return nil, trust.List{}, nil, err
+		}
+		s.mu.Lock()
+		if s.saved == saved {
+			s.held = held
+		}
+		s.mu.Unlock()
+	}
+	list := held.list
+	list.Makers, list.Issuers = slices.Clone(list.Makers), slices.Clone(list.Issuers)
+	return slices.Clone(held.anchors), list, slices.Clone(held.crls), nil
+}
+
+func (s *Trust) load(ctx context.Context, now time.Time) (*trusted, error) {
 	items, err := s.query(ctx, query{table: s.tables.Registry, partition: trustPartition})
 	if err != nil {
-		return nil, trust.List{}, nil, err
+		return nil, err
 	}
-	anchors, crls, err := s.read(items)
-	if err != nil {
-		return nil, trust.List{}, nil, err
+	t := &trusted{at: now, list: trust.List{IssuedAt: now}}
+	if t.anchors, t.crls, err = s.read(items); err != nil {
+		return nil, err
 	}
-	list := trust.List{IssuedAt: s.Now()}
 	makers, err := Organisations{s.DB}.withDuty(ctx, string(seal.DutyMake), "")
 	if err != nil {
-		return nil, trust.List{}, nil, err
+		return nil, err
 	}
 	for _, o := range makers {
-		list.Makers = append(list.Makers, trust.Maker{USCC: o.USCC, Name: o.Name})
+		t.list.Makers = append(t.list.Makers, trust.Maker{USCC: o.USCC, Name: o.Name})
 	}
-	list.Issuers, err = s.issuers(ctx)
-	return anchors, list, crls, err
+	t.list.Issuers, err = s.issuers(ctx)
+	return t, err
+}
+
+// Anchors is what is trusted for the purposes alone, without lists and registry. It is kept as [Trust.Trust] is.
+type Anchors struct {
+	*DB
+
+	mu      sync.Mutex
+	anchors trust.Anchors
+	at      time.Time
+}
+
+// NewAnchors makes what is trusted because of d.
+func NewAnchors(d *DB) *Anchors { return &Anchors{DB: d} }
+
+// Anchors returns what is trusted.
+func (s *Anchors) Anchors(ctx context.Context) (trust.Anchors, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Now()
+	if s.anchors != nil && !now.Before(s.at) && now.Sub(s.at) < TrustFresh {
+		return slices.Clone(s.anchors), nil
+	}
+	items, err := s.query(ctx, query{table: s.tables.Registry, partition: trustPartition, begins: anchorPrefix})
+	if err != nil {
+		return nil, fmt.Errorf("reading what is trusted: %w", err)
+	}
+	var list trust.Anchors
+	for _, it := range items {
+		a, err := anchorOf(it)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	s.anchors, s.at = list, now
+	return slices.Clone(list), nil
 }
 
 // read reads the records of anchors and lists. What is no longer among them is forgotten.
