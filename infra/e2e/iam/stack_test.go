@@ -64,7 +64,7 @@ func TestKeysOpenForTheFunctionsOfTheDesignAlone(t *testing.T) {
 		{key(s, "Decrypt", "TokenKey", "purpose=token", "owner=x"), []string{"oidc-token"}},
 		{key(s, "Decrypt", "TokenKey", "purpose=seal", "owner=x"), nil},
 		{key(s, "Decrypt", "TokenKey"), nil},
-		{key(s, "GenerateDataKeyPairWithoutPlaintext", "TokenKey", "purpose=token", "owner=x"), []string{"key-rotate", "registry-seed"}},
+		{key(s, "GenerateDataKeyPairWithoutPlaintext", "TokenKey", "purpose=token", "owner=x"), []string{"key-rotate", "log-replay", "registry-seed"}},
 		{key(s, "GenerateDataKeyPair", "TokenKey", "purpose=token", "owner=x"), nil},
 		{key(s, "Decrypt", "SealKey", "purpose=seal", "owner=x"), []string{"seal-stamp"}},
 		{key(s, "Decrypt", "SealKey", "purpose=seal-compat", "owner=x"), []string{"seal-stamp"}},

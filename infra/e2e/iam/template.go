@@ -124,9 +124,14 @@ func (src *source) resource(s *Stack, name string, n *yaml.Node) error {
 		if rules == nil || len(rules.Content) != 1 {
 			return errors.New("a bucket needs one rule of encryption")
 		}
-		key, err := src.text(at(rules.Content[0], "ServerSideEncryptionByDefault", "KMSMasterKeyID"))
-		s.buckets[src.physical(name)] = bucket{key}
-		return err
+		var b bucket
+		if rule := at(rules.Content[0], "ServerSideEncryptionByDefault"); at(rule, "SSEAlgorithm").Value != "AES256" {
+			var err error
+			if b.key, err = src.text(at(rule, "KMSMasterKeyID")); err != nil {
+				return err
+			}
+		}
+		s.buckets[src.physical(name)] = b
 	case "AWS::SQS::Queue":
 		key, err := src.text(at(props, "KmsMasterKeyId"))
 		s.queues[src.names.queueARN(src.physical(name))] = key
