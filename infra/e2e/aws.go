@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/yinxin/yinxin/infra/aws/kmstest"
+	"github.com/yinxin/yinxin/infra/e2e/iam"
 	"github.com/yinxin/yinxin/infra/e2e/runtime"
 	"github.com/yinxin/yinxin/infra/gateway"
 	"github.com/yinxin/yinxin/shared/key"
@@ -51,8 +53,6 @@ type AWSOptions struct {
 	Dir        string    // temporary files
 	Bootstraps string    // where [Build] put them
 	Engines    Endpoints // DynamoDB, S3 and SQS; KMS and Lambda are served here
-	// Gate, where it is set, stands between the functions and the services, and returns where they reach it then.
-	Gate func(*AWS, Endpoints) (Endpoints, error)
 	// Edit, where it is set, changes the template's text before it is read.
 	Edit func(template []byte) []byte
 }
@@ -69,6 +69,7 @@ type AWSOptions struct {
 type AWS struct {
 	Template *Template
 	KMS      *kmstest.Server
+	Gate     *iam.Gate         // between the functions and the services: it lets through what their roles may do
 	Physical map[string]string // names by logical identifier: of a table, bucket or queue; the identifier of a key
 
 	o         AWSOptions
@@ -425,11 +426,9 @@ func (s *AWS) makeFunctions(ctx context.Context) error {
 		return err
 	}
 	s.engines.Lambda = "http://" + invoker.String()
-	reach := s.engines
-	if s.o.Gate != nil {
-		if reach, err = s.o.Gate(s, s.engines); err != nil {
-			return err
-		}
+	reach, err := s.gate()
+	if err != nil {
+		return err
 	}
 	apis, err := s.Template.Resources("AWS::Serverless::HttpApi")
 	if err != nil {
@@ -485,6 +484,32 @@ func (s *AWS) makeFunctions(ctx context.Context) error {
 		},
 	}
 	return nil
+}
+
+// gate serves the gate before the services, and returns where functions reach them through it.
+func (s *AWS) gate() (Endpoints, error) {
+	names := iam.Names{Partition: "aws", Region: region, Account: accountID, Stack: stackName,
+		Parameters: s.Template.Parameters, Physical: s.Physical}
+	policies, err := iam.Load(s.Template.text, names)
+	if err != nil {
+		return Endpoints{}, err
+	}
+	s.Gate = &iam.Gate{Stack: policies, Callers: map[string]string{}, Engines: map[string]*url.URL{}}
+	for _, folder := range policies.Roles() {
+		s.Gate.Callers[AccessKey(folder)] = folder
+	}
+	for service, address := range map[string]string{"dynamodb": s.engines.DynamoDB, "s3": s.engines.S3, "sqs": s.engines.SQS,
+		"kms": s.engines.KMS, "lambda": s.engines.Lambda} {
+		if s.Gate.Engines[service], err = url.Parse(address); err != nil {
+			return Endpoints{}, err
+		}
+	}
+	address, err := s.serve(s.Gate, nil)
+	if err != nil {
+		return Endpoints{}, err
+	}
+	at := "http://" + address.String()
+	return Endpoints{DynamoDB: at, S3: at, SQS: at, KMS: at, Lambda: at}, nil
 }
 
 const maxLog = 200_000 // lines

@@ -203,9 +203,15 @@ func (d Deployed) Logs() []LogLine { return nil }
 // Seed implements [Backend].
 func (d Deployed) Seed() []byte { return d.seed }
 
-// readSeed is the seed of infra/local with an issuer's addresses.
+// readSeed is the seed of infra/local with an issuer's addresses. Under a name that is not this machine's, each
+// application has a host of its own, as applications have: one host would be one sector, and one pairwise subject.
 func readSeed(root, issuer string) ([]byte, error) {
 	data, err := os.ReadFile(filepath.Join(root, "infra", "local", "seed.json"))
+	if !strings.HasPrefix(issuer, "http://localhost") {
+		for _, app := range []string{"app-a", "app-b"} {
+			data = bytes.ReplaceAll(data, []byte("http://localhost:8080/demo/"+app), []byte("https://"+app+".example"))
+		}
+	}
 	return bytes.ReplaceAll(data, []byte("http://localhost:8080"), []byte(issuer)), err
 }
 

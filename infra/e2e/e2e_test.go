@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -85,5 +86,73 @@ func TestDeploy(t *testing.T) {
 	s := deploy(t, nil)
 	for _, l := range s.Logs() {
 		t.Log(l.Function, l.Text)
+	}
+}
+
+// played are the transcripts of the backends of this run, by script.
+func playAll(t *testing.T, b Backend) map[string][]string {
+	t.Helper()
+	scripts, err := readScripts("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	transcripts, hidden := map[string][]string{}, map[string]string{}
+	for _, s := range scripts {
+		t.Run(s.name, func(t *testing.T) {
+			p, err := run(t.Context(), b, s)
+			if p != nil {
+				transcripts[s.name] = p.transcript
+				for value, what := range p.secrets {
+					hidden[value] = what
+				}
+				for _, line := range p.skipped {
+					t.Logf("skipped on %s: %s", b.Name(), line)
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("nothing that is secret or personal is in a log", func(t *testing.T) { nothingLeaks(t, b.Logs(), hidden) })
+	return transcripts
+}
+
+func nothingLeaks(t *testing.T, log []LogLine, hidden map[string]string) {
+	t.Helper()
+	for _, l := range log {
+		for value, what := range hidden {
+			if strings.Contains(l.Text, value) {
+				t.Errorf("%s logs %s: %.500s", l.Function, what, l.Text)
+			}
+		}
+	}
+}
+
+func local(t *testing.T) *Local {
+	t.Helper()
+	l, err := StartLocal(t.Context(), root(t), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func TestScriptsOnLocal(t *testing.T) { playAll(t, local(t)) }
+
+func TestScriptsOnBootstraps(t *testing.T) {
+	s := deploy(t, nil)
+	playAll(t, s)
+	if t.Failed() {
+		for _, l := range s.Logs() {
+			if strings.Contains(l.Text, `"ERROR"`) {
+				t.Log(l.Function, l.Text)
+			}
+		}
 	}
 }

@@ -19,6 +19,7 @@ type Template struct {
 	StackName, Region, AccountID, Partition string
 	Parameters                              map[string]string // beside the defaults, and before them
 
+	text []byte
 	root *yaml.Node
 	made map[string]map[string]string // resource → attribute → value; "Ref" is what !Ref gives
 }
@@ -39,7 +40,7 @@ func readTemplate(path string, edit func([]byte) []byte) (*Template, error) {
 	if len(doc.Content) != 1 {
 		return nil, fmt.Errorf("reading %s: it is empty", path)
 	}
-	return &Template{root: doc.Content[0], Parameters: map[string]string{}, made: map[string]map[string]string{}}, nil
+	return &Template{text: data, root: doc.Content[0], Parameters: map[string]string{}, made: map[string]map[string]string{}}, nil
 }
 
 // Made says what the attributes of a resource are, now that it exists.
