@@ -209,6 +209,50 @@ func TestTheOperatorHidesTheCredential(t *testing.T) {
 	}
 }
 
+// The log bucket's tiles are written once, whoever writes (spec of the log; S3 User Guide, "Enforce conditional writes on
+// Amazon S3 buckets"), and no bucket is reached without TLS.
+func TestBucketsRefuseWhatNobodyMay(t *testing.T) {
+	s := load(t, Names{})
+	all, tiles := []policy{allow("s3:*")}, s.resources[s.ARN("Tiles")]
+	once := map[string][]string{"s3:if-none-match": {"*"}}
+	for _, c := range []struct {
+		request Request
+		want    bool
+	}{
+		{Request{"s3:PutObject", s.ARN("Tiles") + "/tile/0/000", once}, true},
+		{Request{"s3:PutObject", s.ARN("Tiles") + "/tile/0/000", nil}, false},
+		{Request{"s3:PutObject", s.ARN("Tiles") + "/checkpoint", nil}, true},
+		{Request{"s3:GetObject", s.ARN("Tiles") + "/tile/0/000", map[string][]string{"aws:SecureTransport": {"true"}}}, true},
+		{Request{"s3:GetObject", s.ARN("Tiles") + "/tile/0/000", map[string][]string{"aws:SecureTransport": {"false"}}}, false},
+	} {
+		_, err := decide(c.request, "arn:aws:iam::123456789012:role/administrator", s.root, all, nil, &tiles, false)
+		if (err == nil) != c.want {
+			t.Errorf("%s of %s with %v: %v", c.request.Action, c.request.Resource, c.request.Context, err)
+		}
+	}
+}
+
+// Keys of KMS that sign are told apart by their tags: each signs for the function of the design, and for the one that
+// enrols it.
+func TestKeysSignForTheFunctionsOfTheDesignAlone(t *testing.T) {
+	s := load(t, Names{})
+	for purpose, want := range map[string][]string{
+		"licence-issuer": {"key-enrol", "licence-issue"}, "status-list": {"key-enrol", "licence-status"}, "seal": nil, "": nil,
+	} {
+		arn := s.Names().keyARN("of-" + purpose)
+		s.Learn(arn, Key{Tags: map[string]string{"yinxin:purpose": purpose}, Spec: "ECC_NIST_P256", Use: "SIGN_VERIFY"})
+		var may []string
+		for _, role := range s.Roles() {
+			if s.Decide(role, Request{Action: "kms:Sign", Resource: arn}).Allowed {
+				may = append(may, role)
+			}
+		}
+		if !slices.Equal(may, want) {
+			t.Errorf("a key of %q signs for %v, not %v", purpose, may, want)
+		}
+	}
+}
+
 // Who administrates a key, with every action of KMS in the own policy, neither uses it nor grants its use, in person or
 // by name of another service.
 func TestAdministratorsDoNotUseKeys(t *testing.T) {
