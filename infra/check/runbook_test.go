@@ -3,6 +3,7 @@ package check
 import (
 	"encoding/json"
 	"fmt"
+	"go/ast"
 	"io/fs"
 	"os/exec"
 	"regexp"
@@ -163,5 +164,52 @@ func TestARunbookThatDiffersIsFound(t *testing.T) {
 		spoilt{runbookFile, "| `StampsMissing` |", "| StampsMissing |", []string{runbookFile + ": no table says what the alarm StampsMissing means"}},
 		spoilt{runbookFile, "| `DataClass` |", "| DataClass |", []string{runbookFile + ": no table says what the parameter DataClass decides"}},
 		spoilt{runbookFile, `{"keyId": "kid-of-the-token-key"}`, `{"keyId": kid}`, []string{runbookFile + ": no JSON: {\"keyId\": kid}\n"}},
+	)
+}
+
+var namedTest = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]+)`")
+
+// namedTests: what a page about operations claims by a test, a test of that name shows.
+func namedTests(t *testing.T, tr tree) (broken []string) {
+	there := map[string]bool{}
+	for _, s := range tr.sources(t) {
+		if !s.test {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
+				there[f.Name.Name] = true
+			}
+		}
+	}
+	for _, page := range []string{"infra/COMPLIANCE.md", runbookFile, "infra/aws/README.md", "functions/README.md"} {
+		data, err := fs.ReadFile(tr, page)
+		if err != nil {
+			broken = append(broken, page+" is missing")
+			continue
+		}
+		for _, m := range namedTest.FindAllStringSubmatch(string(data), -1) {
+			if !there[m[1]] {
+				broken = append(broken, fmt.Sprintf("%s: there is no test %s", page, m[1]))
+			}
+		}
+	}
+	return broken
+}
+
+func TestEveryTestThatIsNamedIsThere(t *testing.T) { holds(t, namedTests) }
+
+func TestATestThatIsNotThereIsFound(t *testing.T) {
+	breaks(t, namedTests, map[string]string{
+		"infra/COMPLIANCE.md":     "shown by `TestOne`, `TestTwo` and `FuzzThree`\n",
+		"infra/README.md":         "",
+		"infra/aws/README.md":     "`TestOne`",
+		"shared/a/a_test.go":      "package a\n\nfunc TestOne() {}\n\nfunc (x) TestTwo() {}\n",
+		"shared/a/notatest.go":    "package a\n\nfunc FuzzThree() {}\n",
+		"functions/nothing/no.go": "package main\n",
+	},
+		"functions/README.md is missing",
+		"infra/COMPLIANCE.md: there is no test FuzzThree",
+		"infra/COMPLIANCE.md: there is no test TestTwo",
 	)
 }
