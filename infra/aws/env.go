@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -379,7 +380,11 @@ func (e *Env) Enrolled() Certificates {
 
 // Certifier has keys of seals certified by the authority of the deployment.
 func (e *Env) Certifier() Certifier {
-	c := Certifier{Certificates: e.Certificates(), Address: e.variable("CA_ADDRESS"), Client: &http.Client{Timeout: enrolmentTime}}
+	c := Certifier{Certificates: e.Certificates(), Anchors: NewAnchors(e.registry()), Address: e.variable("CA_ADDRESS"),
+		Client: &http.Client{Timeout: enrolmentTime}}
+	if at, err := url.Parse(c.Address); c.Address != "" && (err != nil || at.Scheme != "https" && at.Hostname() != "127.0.0.1") {
+		e.fault("reading CA_ADDRESS", errors.New("the credential is sent over https alone")) // or to this machine, in tests
+	}
 	sealed, kmsKey := e.variable("CA_CREDENTIAL"), e.variable("SECRET_KEY")
 	if e.Err() != nil {
 		return c

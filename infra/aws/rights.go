@@ -61,6 +61,7 @@ func OtherRights() []OtherRight {
 		{"licence.IssuerCertificates", "RegistryTable", "certificate#licence-issuer#*", get},
 		{"licence.IssuerCertificates", "RegistryTable", "certificate#status-list#*", get},
 		{"seal.Certifier", "RegistryTable", "certificate#seal-maker#*", get},
+		{"seal.Certifier", "RegistryTable", "trust#", []string{"dynamodb:Query"}},
 		{"seal.Certifier", "SecretKey", "owner=ca", decrypt},
 		{"aws.Trust", "RegistryTable", "trust#", []string{"dynamodb:PutItem"}},
 		{"aws.Certificates", "RegistryTable", "certificate#*", []string{"dynamodb:PutItem"}},
@@ -84,6 +85,18 @@ func OtherRights() []OtherRight {
 		{"licence.ArtefactReader", "Artefacts", "prefix faces/*", []string{"s3:ListBucket"}},
 		{"licence.Artefacts", "Artefacts/faces/*", "", []string{"s3:PutObject"}},
 		{"licence.FaceStamper", "!Ref SealStamp.Alias", "", []string{"lambda:InvokeFunction"}},
+
+		// Large documents and jobs. How far a job is stands in attributes of its own: what it asks for is not among them.
+		{"seal.Uploads", "Artefacts/uploads/*", "", []string{"s3:GetObject"}},
+		{"seal.Uploads", "Artefacts", "prefix uploads/*", []string{"s3:ListBucket"}},
+		{"seal.Results", "Artefacts/results/*", "", []string{"s3:GetObject", "s3:PutObject"}},
+		{"seal.Results", "Artefacts", "prefix results/*", []string{"s3:ListBucket"}},
+		{"document.UploadAddresses", "Artefacts/uploads/*", "", []string{"s3:PutObject"}},
+		{"document.ResultAddresses", "Artefacts/results/*", "", []string{"s3:GetObject"}},
+		{"document.Claims", "SealsTable", "job#* of pk sk state lease mark attempt end event firstPk firstSk", []string{"dynamodb:UpdateItem"}},
+		{"document.Queue", "JobQueue", "", []string{"sqs:SendMessage"}},
+		{"notice.Sender", "Notices", "", []string{"sqs:SendMessage"}},
+		{"document.Worker", "!Ref SealStamp.Alias", "", []string{"lambda:InvokeFunction"}},
 	}
 }
 
@@ -167,6 +180,11 @@ func Rights() []Right {
 		{"seal.Codes", seals, "", "code#", put},
 		{"seal.CodeReader", seals, "", "code#", get},
 		{"seal.Orders", seals, "", "order#", []string{"GetItem", "PutItem", "UpdateItem"}},
+		{"seal.Uploads", seals, "", "document#", get},
+		{"seal.Jobs", seals, "", "job#", []string{"GetItem", "PutItem"}},
+		{"document.UploadSaver", seals, "", "document#", put},
+		{"document.JobReader", seals, "", "job#", get},
+		{"document.OpenJobs", seals, "first", "jobs#", query},
 		{"verify.SealStatus", seals, "", "code#", get},
 		{"verify.SealStatus", seals, "", "seal#", get},
 

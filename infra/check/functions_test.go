@@ -90,7 +90,7 @@ func localTable(sources []source) (routesOf, timeouts map[string]string, events 
 				if id, ok := fields["Timeout"].(*ast.Ident); ok {
 					timeouts[name] = id.Name
 				}
-			case fields["Run"] != nil:
+			case fields["Ways"] != nil:
 				events = append(events, name)
 			}
 			return true

@@ -57,6 +57,8 @@ func row(r resource) string {
 			by = append(by, "schedule")
 		case "DynamoDB":
 			by = append(by, "stream of "+strings.ToLower(strings.TrimSuffix(name, "Stream")))
+		case "SQS":
+			by = append(by, "queue of "+strings.ToLower(strings.TrimSuffix(name, "Queue")))
 		}
 	}
 	if len(by) == 0 {
@@ -69,15 +71,21 @@ func row(r resource) string {
 		bound, _, _ := strings.Cut(right.bound, " of ")
 		bound = strings.TrimSuffix(bound, "*")
 		_, purpose, _ := strings.Cut(bound, "=")
-		table, _, _ := strings.Cut(right.resource, "/")
+		table, objects, _ := strings.Cut(right.resource, "/")
 		table = strings.ToLower(strings.TrimSuffix(table, "Table"))
 		switch _, action, _ := strings.Cut(right.action, ":"); {
 		case right.action == "lambda:InvokeFunction":
 			writes["seal-stamp"] = append(writes["seal-stamp"], "invoked")
 		case strings.HasPrefix(right.action, "s3:Get"):
-			reads["artefacts"] = append(reads["artefacts"], "faces/")
+			reads["artefacts"] = append(reads["artefacts"], strings.TrimSuffix(objects, "*"))
 		case strings.HasPrefix(right.action, "s3:Put"):
-			writes["artefacts"] = append(writes["artefacts"], "faces/")
+			writes["artefacts"] = append(writes["artefacts"], strings.TrimSuffix(objects, "*"))
+		case right.action == "sqs:SendMessage":
+			queue := strings.ToLower(strings.TrimSuffix(right.resource, "Queue"))
+			if queue == "job" {
+				queue = "jobs"
+			}
+			writes[queue] = append(writes[queue], "queued")
 		case action == "GetItem" || action == "Query":
 			reads[table] = append(reads[table], bound)
 		case action == "PutItem" || action == "UpdateItem":

@@ -24,8 +24,8 @@ var (
 	commercePlace = place{145, 226}
 )
 
-// notice lays the notice out on one A4 page.
-func notice(fonts *layout.Fonts, day time.Time) ([]layout.Page, error) {
+// publicNotice lays the notice out on one A4 page.
+func publicNotice(fonts *layout.Fonts, day time.Time) ([]layout.Page, error) {
 	page := layout.Page{W: 210, H: 297}
 	centred := func(face layout.Face, s string, size, x, y float64) error {
 		w, err := fonts.Width(face, s, size)

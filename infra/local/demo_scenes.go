@@ -151,7 +151,7 @@ func answer(err error) string {
 
 // stamps: two agencies stamp the public notice, one after the other, as PDF and as OFD.
 func (t *telling) stamps(ctx context.Context) error {
-	pages, err := notice(t.fonts, t.now)
+	pages, err := publicNotice(t.fonts, t.now)
 	if err != nil {
 		return err
 	}

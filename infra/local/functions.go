@@ -49,6 +49,7 @@ func (s *server) routes(functions []function) (http.Handler, error) {
 	}
 	mux.Handle("GET /{$}", first)
 	mux.Handle(blobsPath, s.logged("blobs", http.StripPrefix(blobsPath, s.blobs)))
+	mux.Handle("GET "+outboxPath, s.outbox())
 	mux.Handle("GET "+samplePath+"{name}", s.samples())
 	mux.Handle("/", problem.Handler(func(http.ResponseWriter, *http.Request) error { return problem.NotFound }))
 	return mux, nil

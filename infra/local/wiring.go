@@ -15,6 +15,7 @@ import (
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
 	"github.com/yinxin/yinxin/shared/licence"
+	"github.com/yinxin/yinxin/shared/notice"
 	"github.com/yinxin/yinxin/shared/oidc"
 	"github.com/yinxin/yinxin/shared/page"
 	"github.com/yinxin/yinxin/shared/registry"
@@ -80,8 +81,10 @@ func (s *server) wire() ([]function, []driven, error) {
 	licences, status := s.licences(guard, stamper, fonts)
 	documents, job := s.documents(guard, stamper)
 	return slices.Concat(
-		s.identity(guard, passwords, pairwise), s.seals(stamps), licences, documents, s.verification(guard, trusted),
-	), []driven{status, job, logAppend(events), s.keyRotate()}, nil
+			s.identity(guard, passwords, pairwise), s.seals(stamps), licences, documents, s.verification(guard, trusted),
+		), []driven{
+			status, job, logAppend(events), s.keyRotate(), notify(notice.NotifyPorts{Notices: embedded.Notices{DB: s.db}}),
+		}, nil
 }
 
 // logAppend is driven by the streams of the records. Here their events stand in the trail already, written with them.

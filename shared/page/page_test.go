@@ -34,6 +34,9 @@ func pages() map[string]Page {
 			Organisations: []FirstOrganisation{{Name: evil, Code: evil, Duties: []string{evil}}},
 			Clients:       []FirstClient{{Name: evil, ID: evil, Secret: evil, Scope: evil}},
 			Links:         []Link{{Address: evil, ZH: evil, EN: evil, NoteZH: evil, NoteEN: evil}}}.Page(),
+		"outbox": Outbox{Notices: []OutboxNotice{{Time: evil, MachineTime: evil, To: evil, ZH: evil, EN: evil, By: evil, Purpose: evil,
+			ItemCode: evil, CaseNumber: evil, Object: evil}},
+			Dead: []OutboxDead{{Time: evil, MachineTime: evil, Function: evil, Source: evil, Reason: evil}}}.Page(),
 		"app": App{Name: evil, Path: evil, Other: Link{Address: evil, ZH: evil, EN: evil}, SignedOn: true, Greeting: evil,
 			Claims: evilFields(), Wrong: evil}.Page(),
 	}
