@@ -63,9 +63,8 @@ type Key struct {
 }
 
 type role struct {
-	arn         string
-	identity    []policy
-	environment map[string]string
+	arn      string
+	identity []policy
 }
 
 // table is what a request to DynamoDB is read with.
@@ -81,12 +80,6 @@ func (s *Stack) Roles() []string { return slices.Sorted(maps.Keys(s.roles)) }
 
 // RoleARN is the ARN of a function's role, "" where there is none.
 func (s *Stack) RoleARN(name string) string { return s.roles[name].arn }
-
-// Environment are the variables of a function as the template sets them under these names: what its bootstrap is started
-// with, beside what Lambda sets itself.
-func (s *Stack) Environment(name string) map[string]string {
-	return maps.Clone(s.roles[name].environment)
-}
 
 // ARN of a table, bucket, queue, key or function by its logical name, "" where there is none of these kinds.
 func (s *Stack) ARN(logical string) string { return s.arns[logical] }

@@ -209,28 +209,9 @@ func (src *source) function(s *Stack, name string, props *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	if r.environment, err = src.environment(props); err != nil {
-		return err
-	}
 	r.identity = append(r.identity, added)
 	s.roles[folder] = r
 	return nil
-}
-
-// environment resolves the variables of a function: those of all functions, and its own.
-func (src *source) environment(props *yaml.Node) (map[string]string, error) {
-	found := map[string]string{}
-	for _, of := range []*yaml.Node{at(src.doc, "Globals", "Function"), props} {
-		variables := at(of, "Environment", "Variables")
-		for _, name := range keysOf(variables) {
-			v, err := src.text(at(variables, name))
-			if err != nil {
-				return nil, fmt.Errorf("the variable %s: %w", name, err)
-			}
-			found[name] = v
-		}
-	}
-	return found, nil
 }
 
 // added are the policies that SAM attaches: AWSLambdaBasicExecutionRole, AWSXrayWriteOnlyAccess,
