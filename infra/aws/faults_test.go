@@ -20,6 +20,7 @@ import (
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/account"
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/document"
 	"github.com/yinxin/yinxin/shared/licence"
 	"github.com/yinxin/yinxin/shared/oidc"
 	"github.com/yinxin/yinxin/shared/registry"
@@ -151,7 +152,8 @@ func isSentinel(err error) bool {
 		oidc.ErrCodeRedeemed, oidc.ErrRefreshUnknown, oidc.ErrRefreshRaced, oidc.ErrRefreshReused, oidc.ErrUsed, oidc.ErrPersonUnknown,
 		access.ErrGrantGone, access.ErrSessionGone, account.ErrCredentialUnknown, account.ErrCredentialExists, account.ErrExhausted,
 		seal.ErrUnknown, seal.ErrExists, seal.ErrChanged, seal.ErrOrganisationUnknown, licence.ErrUnknown, licence.ErrExists,
-		licence.ErrChanged, licence.ErrListFull, verify.ErrUnknown, verify.ErrCodeSpent} {
+		licence.ErrChanged, licence.ErrListFull, verify.ErrUnknown, verify.ErrCodeSpent,
+		document.ErrUnknown, document.ErrExists, document.ErrClaimed, document.ErrEnded} {
 		if errors.Is(err, s) {
 			return true
 		}

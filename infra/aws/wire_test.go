@@ -194,7 +194,7 @@ func calls() []call {
 	grant := oidc.Grant{ID: "g1", Client: "app", Person: "zhang", Channel: "web", Scope: "openid",
 		RedirectURI: "https://app.example/cb", Challenge: "ch", Created: noon, Expires: noon.Add(time.Hour), CodeHash: "c",
 		CodeExpires: minute}
-	return []call{
+	return append([]call{
 		{"a person is saved unless the record is equal", "registry.PersonSaver", func(ctx context.Context, db *aws.DB) error {
 			p := registry.Person{ID: "zhang", Name: "张三(示例)", IDType: "111", IDNumber: "990000199202140010"}
 			return aws.Persons{DB: db}.SavePerson(ctx, p, told("e1"))
@@ -691,7 +691,7 @@ func calls() []call {
 			_, err := aws.Events{DB: db}.ByTime(ctx, noon, minute, 5)
 			return err
 		}, []exchange{day(0), day(1), day(2), day(3)}},
-	}
+	}, jobCalls()...)
 }
 
 func day(shard int) exchange {
