@@ -139,7 +139,8 @@ func TestCertifiersKeepTheContract(t *testing.T) {
 		if err := certificates.SaveChain(t.Context(), key.SealMaker, making, chain); err != nil {
 			t.Fatal(err)
 		}
-		return aws.Certifier{Certificates: certificates, Address: server.URL + "/.well-known/est/seal", Credential: "yinxin:secret",
+		a.publish(aws.NewTrust(db, aws.LicenceTypes{DB: db}))
+		return aws.Certifier{Certificates: certificates, Anchors: aws.NewAnchors(db), Address: server.URL + "/.well-known/est/seal", Credential: "yinxin:secret",
 			Client: server.Client()}, making, noon
 	})
 }
