@@ -204,21 +204,26 @@ func (p ReplayPorts) again(act Event, o ReplayOrder) Event {
 // cutKind returns the name behind "kind/".
 func cutKind(object, kind string) (string, bool) { return strings.CutPrefix(object, kind+"/") }
 
-// IsLast tells whether a record is the one that its object was last stored as, replays left aside.
+// IsLast tells whether a record is the one that its object was last stored as.
 func IsLast[T any](ctx context.Context, trail ObjectReader, object string, record T) (bool, error) {
-	list, err := trail.ByObject(ctx, object)
-	if err != nil {
-		return false, fmt.Errorf("reading the trail of an object: %w", err)
-	}
-	digest, err := RecordDigest(record)
+	last, err := LastDigest(ctx, trail, object)
 	if err != nil {
 		return false, err
 	}
-	last := ""
+	digest, err := RecordDigest(record)
+	return err == nil && digest == last, err
+}
+
+// LastDigest is the digest of the record that an object was last stored as, replays left aside; "" where none is known.
+func LastDigest(ctx context.Context, trail ObjectReader, object string) (last string, err error) {
+	list, err := trail.ByObject(ctx, object)
+	if err != nil {
+		return "", fmt.Errorf("reading the trail of an object: %w", err)
+	}
 	for _, e := range list {
 		if e.Reason != Restored && e.Outcome == Done {
 			last = e.Digest
 		}
 	}
-	return digest == last, nil
+	return last, nil
 }

@@ -12,6 +12,12 @@ import (
 // listSize is the number of entries of a status list, a power of two: large enough to hide who is who in it.
 const listSize = 1 << 17
 
+// ListSize is the number of places in a status list.
+const ListSize = listSize
+
+// Index is the place of a ticket in a list of [ListSize] places.
+func (t Ticket) Index() int { return statusIndex(t, listSize) }
+
 // statusIndex turns the sequence of a ticket into an index: a permutation of 0 … size-1 that nobody without the key can
 // tell from a random one, so that an index says nothing about when or to whom it was given (ARF VCR_17), and none is
 // given twice. It is a Feistel network of ten rounds over the bits of the index, with HMAC-SHA-256 as round function.

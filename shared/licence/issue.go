@@ -468,7 +468,7 @@ func (i issuing) issue(ctx context.Context, l Licence, t Definition, change Chan
 	}
 
 	begun := e
-	begun.Outcome, begun.Digest, begun.Binds = audit.Begun, unsigned.Digest(), l.binds()
+	begun.Outcome, begun.Digest, begun.Binds = audit.Begun, unsigned.Digest(), l.Binds()
 	l = row.apply(l, Issuing, change)
 	if err := i.Records.ReplaceLicence(ctx, l, begun); err != nil {
 		return l, err

@@ -124,8 +124,8 @@ func (p ReplayPorts) keep(ctx context.Context, id string, act audit.Event) error
 	return nil
 }
 
-// binds names what the issuing of l binds for good.
-func (l Licence) binds() string {
+// Binds names what the issuing of l binds for good, as its events do.
+func (l Licence) Binds() string {
 	return "licence-identifier/" + l.Identifier + " status/" + l.List + "/" + strconv.Itoa(l.Index)
 }
 

@@ -45,5 +45,9 @@ func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Re
 	if err := p.Saver.SaveClient(ctx, c, again); err != nil {
 		return audit.Passed, fmt.Errorf("suspending a client: %w", err)
 	}
-	return audit.Lost, nil
+	last, err := audit.LastDigest(ctx, p.Trail, act.Object)
+	if err == nil && again.Digest == last {
+		return audit.InForce, nil // that is what was stored last
+	}
+	return audit.Lost, err
 }

@@ -59,7 +59,7 @@ func (p ReplayPorts) mandate(ctx context.Context, person, organisation string, a
 	if err := p.MandateSaver.SaveMandate(ctx, m, again); err != nil {
 		return audit.Passed, fmt.Errorf("ending a mandate: %w", err)
 	}
-	return audit.Lost, nil
+	return p.left(ctx, again.Digest, act)
 }
 
 func (p ReplayPorts) organisation(ctx context.Context, uscc string, act, again audit.Event) (audit.Redone, error) {
@@ -83,5 +83,14 @@ func (p ReplayPorts) organisation(ctx context.Context, uscc string, act, again a
 	if err := p.OrganisationSaver.SaveOrganisation(ctx, o, again); err != nil {
 		return audit.Passed, fmt.Errorf("ending the duties of an organisation: %w", err)
 	}
-	return audit.Lost, nil
+	return p.left(ctx, again.Digest, act)
+}
+
+// left is what became of a record that was ended: by chance it is then the one that was stored last.
+func (p ReplayPorts) left(ctx context.Context, digest string, act audit.Event) (audit.Redone, error) {
+	last, err := audit.LastDigest(ctx, p.Trail, act.Object)
+	if err == nil && digest == last {
+		return audit.InForce, nil
+	}
+	return audit.Lost, err
 }

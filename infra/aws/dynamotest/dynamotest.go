@@ -40,7 +40,8 @@ type Store struct {
 	DB *aws.DB
 
 	config sdk.Config
-	tables aws.Tables
+	names  aws.Tables
+	tables []string // all but that of the trail
 	mu     sync.Mutex
 	shards []shard // all that were found
 }
@@ -146,8 +147,11 @@ func Open(t testing.TB, now func() time.Time) *Store {
 	client := dynamodb.NewFromConfig(s.config)
 	for kind := range layout() {
 		s.make(t, client, kind, prefix+kind)
+		if kind != "log" {
+			s.tables = append(s.tables, prefix+kind)
+		}
 	}
-	s.tables = aws.Tables{SSO: prefix + "sso", Registry: prefix + "registry", Seals: prefix + "seals",
+	s.names = aws.Tables{SSO: prefix + "sso", Registry: prefix + "registry", Seals: prefix + "seals",
 		Licences: prefix + "licences", Log: prefix + "log"}
 	s.DB = s.Through(t, s.config.HTTPClient, now)
 	return s
@@ -158,7 +162,7 @@ func (s *Store) Through(t testing.TB, client sdk.HTTPClient, now func() time.Tim
 	t.Helper()
 	config := s.config
 	config.HTTPClient = client
-	db, err := aws.Open(aws.Options{Config: config, Now: now, Rand: rand.Reader, Key: Key(), Tables: s.tables})
+	db, err := aws.Open(aws.Options{Config: config, Now: now, Rand: rand.Reader, Key: Key(), Tables: s.names})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,4 +317,56 @@ func (s Events) ByTime(ctx context.Context, from, to time.Time, limit int) ([]au
 		return nil, err
 	}
 	return aws.Events{DB: s.DB}.ByTime(ctx, from, to, limit)
+}
+
+// Snapshot reads every item of every table but that of the trail, whose events have settled, and returns what puts them
+// back: what a restore to this time would leave.
+func (s *Store) Snapshot(ctx context.Context) (putBack func(ctx context.Context) error, err error) {
+	if err := s.Settle(ctx); err != nil {
+		return nil, err
+	}
+	client := dynamodb.NewFromConfig(s.config)
+	copied := map[string][]map[string]types.AttributeValue{}
+	for _, name := range s.tables {
+		if copied[name], err = scan(ctx, client, name); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) error {
+		if err := s.Settle(ctx); err != nil { // an act whose event is not in the trail cannot be done again
+			return err
+		}
+		for name, items := range copied {
+			present, err := scan(ctx, client, name)
+			if err != nil {
+				return err
+			}
+			for _, it := range present {
+				key := map[string]types.AttributeValue{"pk": it["pk"], "sk": it["sk"]}
+				if _, err := client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &name, Key: key}); err != nil {
+					return err
+				}
+			}
+			for _, it := range items {
+				if _, err := client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &name, Item: it}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}, nil
+}
+
+func scan(ctx context.Context, client *dynamodb.Client, table string) (items []map[string]types.AttributeValue, err error) {
+	in := &dynamodb.ScanInput{TableName: &table, ConsistentRead: sdk.Bool(true)}
+	for {
+		out, err := client.Scan(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, out.Items...)
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
+			return items, nil
+		}
+	}
 }
