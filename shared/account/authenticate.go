@@ -66,6 +66,9 @@ func (p Passwords) Authenticate(ctx context.Context, username, password, address
 		return "", "", fmt.Errorf("looking for a known device: %w", err)
 	}
 	taken, err := p.take(ctx, allowances(username, address, device, known))
+	if errors.Is(err, Throttled) {
+		return "", "", p.throttled(ctx, username)
+	}
 	if err != nil {
 		return "", "", err
 	}
@@ -78,6 +81,11 @@ func (p Passwords) Authenticate(ctx context.Context, username, password, address
 	}
 	if err := p.give(ctx, taken); err != nil {
 		return "", "", err
+	}
+	if !known {
+		if err := p.newBrowser(ctx, c.Person); err != nil {
+			return "", "", err
+		}
 	}
 	if err := p.Devices.RememberDevice(ctx, username, device, p.Now().Add(DeviceLife)); err != nil {
 		return "", "", fmt.Errorf("remembering a device: %w", err)
@@ -185,6 +193,42 @@ func (p Passwords) refused(ctx context.Context, c Credential) error {
 		return fmt.Errorf("recording a refused attempt: %w", err)
 	}
 	return Wrong
+}
+
+// throttled records that an account is held up, once an hour, for its owner to be told. An attempt for a user name that
+// does not exist takes the same work; those share few records, so that names nobody has cannot fill the trail.
+func (p Passwords) throttled(ctx context.Context, username string) error {
+	c, err := p.Credentials.Credential(ctx, username)
+	if err != nil && !errors.Is(err, ErrCredentialUnknown) {
+		return fmt.Errorf("reading a credential: %w", err)
+	}
+	e, err := p.event("session.begin", audit.Refused)
+	if err != nil {
+		return err
+	}
+	slot := "none/" + counterKey("nobody", username)[len("nobody/"):][:1]
+	e.Channel, e.Reason = "web", Throttled.Code
+	if c.Person != "" {
+		e.Object, e.Holder, slot = "person/"+c.Person, c.Person, "person/"+c.Person
+	}
+	e.ID = counterKey("throttled", slot, e.Time.UTC().Format("2006010215"))
+	if err := p.Audit.Record(ctx, e); err != nil {
+		return fmt.Errorf("recording an attempt that was held up: %w", err)
+	}
+	return Throttled
+}
+
+// newBrowser records that a person signed on in a browser where they never did before, or not for [DeviceLife].
+func (p Passwords) newBrowser(ctx context.Context, person string) error {
+	e, err := p.event("account.browser", audit.Done)
+	if err != nil {
+		return err
+	}
+	e.Person, e.Holder, e.Object, e.Channel = person, person, "person/"+person, "web"
+	if err := p.Audit.Record(ctx, e); err != nil {
+		return fmt.Errorf("recording a new browser: %w", err)
+	}
+	return nil
 }
 
 // SetFirstPassword gives a person a password, with the person's identifier as user name, unless there is one.

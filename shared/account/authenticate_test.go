@@ -89,6 +89,38 @@ func TestRefusedAttemptsAreRecorded(t *testing.T) {
 	}
 }
 
+func TestTheOwnerIsToldOfNewBrowsersAndOfGuessing(t *testing.T) {
+	p, m := newPasswords(t, cheap())
+	for _, device := range []string{"a", "b", "a"} {
+		if _, _, err := p.Authenticate(t.Context(), "zhang", "correct horse", "192.0.2.9", device); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fail(t, p, 20, "zhang", "192.0.2.1", "c")
+	fail(t, p, 20, "nobody", "192.0.2.2", "c")
+	events, err := m.ByTime(t.Context(), accounttest.Noon, accounttest.Noon.Add(1), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, e := range events {
+		count[e.Action+" "+e.Reason+" "+e.Holder]++
+		if strings.Contains(fmt.Sprint(e), "nobody") {
+			t.Errorf("what was typed stands in the event: %+v", e)
+		}
+	}
+	for what, n := range map[string]int{"account.browser  zhang": 2, "session.begin throttled zhang": 1, "session.begin throttled ": 1} {
+		if count[what] != n {
+			t.Errorf("%d events %q, want %d; all: %v", count[what], what, n, count)
+		}
+	}
+	m.SetNow(accounttest.Noon.Add(2 * time.Hour))
+	fail(t, p, 20, "zhang", "192.0.2.1", "c")
+	if events, err := m.ByTime(t.Context(), accounttest.Noon.Add(time.Hour), accounttest.Noon.Add(3*time.Hour), 100); err != nil || len(events) != 6 {
+		t.Errorf("two hours later %d events, %v; want five attempts and one that was held up", len(events), err)
+	}
+}
+
 // fail makes n wrong attempts and returns how many were looked at.
 func fail(t *testing.T, p account.Passwords, n int, username, address, device string) int {
 	t.Helper()

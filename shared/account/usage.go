@@ -314,6 +314,7 @@ func actionText(action string) (zh, en string) {
 		"session.begin":    {"登录", "signed on"},
 		"session.end":      {"退出登录", "signed out"},
 		"account.password": {"设置密码", "password set"},
+		"account.browser":  {"在新的浏览器登录", "signed on in a new browser"},
 		"consent.add":      {"授权应用", "allowed an application"},
 		"grant.save":       {"登录应用", "signed on to an application"},
 		"registry.person":  {"登记个人信息", "person registered"},

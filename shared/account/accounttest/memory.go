@@ -119,7 +119,9 @@ func (m *Memory) RememberDevice(_ context.Context, username, device string, unti
 func (m *Memory) Record(_ context.Context, e audit.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.events = append(m.events, e)
+	if !slices.ContainsFunc(m.events, func(known audit.Event) bool { return known.ID == e.ID }) {
+		m.events = append(m.events, e)
+	}
 	return nil
 }
 
