@@ -421,11 +421,12 @@ func (e *Env) AnyStatusLists() AnyStatusLists {
 // NewTokenKeys makes and ends token keys. Its function cannot sign with them.
 func (e *Env) NewTokenKeys() *Keys { return e.keys(e.sso(), e.custody(key.Token, "TOKEN_KEYS")) }
 
-// NewAgencyKeys makes the keys of makers, and those with which agencies issue licences and sign status lists.
+// NewAgencyKeys makes the keys of makers, and those with which agencies issue licences and sign status lists. SM2 keys
+// of issuers are in KMS, which has them in China Regions only: elsewhere their custody is none.
 func (e *Env) NewAgencyKeys() *Keys {
 	e.seals()
 	return e.keys(e.licences(), e.custody(key.SealMaker, "MAKER_KEYS"), e.custody(key.LicenceIssuer, "ISSUER_KEYS"),
-		e.custody(key.StatusList, "STATUS_KEYS"))
+		e.custody(key.LicenceGM, "ISSUER_GM_KEYS"), e.custody(key.StatusList, "STATUS_KEYS"))
 }
 
 // Artefacts keeps the faces of licences.
@@ -461,12 +462,12 @@ func (e *Env) JobStates() JobStates { return JobStates{e.seals()} }
 
 // JobQueue is the queue of jobs.
 func (e *Env) JobQueue() JobQueue {
-	return JobQueue{URL: e.variable("JOBS_QUEUE"), Config: e.config("SQS"), Now: e.now}
+	return JobQueue{URL: e.variable("JOBS_QUEUE"), Config: e.config("SQS"), Now: e.now, Rand: rand.Reader}
 }
 
 // Notices is the queue of what people and organisations are told.
 func (e *Env) Notices() Notices {
-	return Notices{URL: e.variable("NOTICES_QUEUE"), Config: e.config("SQS"), Now: e.now}
+	return Notices{URL: e.variable("NOTICES_QUEUE"), Config: e.config("SQS"), Now: e.now, Rand: rand.Reader}
 }
 
 // JobWorker has jobs done by seal-stamp.

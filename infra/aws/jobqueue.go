@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -17,6 +18,7 @@ type JobQueue struct {
 	URL    string // of the queue
 	Config sdk.Config
 	Now    func() time.Time
+	Rand   io.Reader // of the delays between tries; nil for none
 }
 
 var _ document.Queue = JobQueue{}

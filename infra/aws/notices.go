@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +19,7 @@ type Notices struct {
 	URL    string // of the queue
 	Config sdk.Config
 	Now    func() time.Time
+	Rand   io.Reader // of the delays between tries; nil for none
 }
 
 var _ notice.Sender = Notices{}

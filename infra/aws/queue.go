@@ -3,9 +3,12 @@ package aws
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -17,6 +20,7 @@ type queue struct {
 	URL    string // of the queue
 	Config sdk.Config
 	Now    func() time.Time
+	Rand   io.Reader // of the delays between tries; nil for none
 }
 
 // message is what is sent. Group and Deduplication are for FIFO queues: what has one deduplication identifier is delivered
@@ -38,32 +42,52 @@ func (q queue) send(ctx context.Context, m message) error {
 	if err != nil {
 		return fmt.Errorf("encoding a message: %w", err)
 	}
-	for range sendTries {
-		if err = q.once(ctx, body); err == nil || ctx.Err() != nil {
+	for try := 1; ; try++ {
+		again, err := q.once(ctx, body)
+		if err == nil || !again || try == sendTries || ctx.Err() != nil {
 			return err
 		}
+		if q.Rand == nil {
+			continue
+		}
+		delay, drawn := jitter(q.Rand, try)
+		if drawn != nil {
+			return errors.Join(err, drawn)
+		}
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
 	}
-	return err
 }
 
-func (q queue) once(ctx context.Context, body []byte) error {
+// once sends a message once. again says that it may be taken another time: after throttling, a fault of the service, an
+// answer that did not come or is none.
+func (q queue) once(ctx context.Context, body []byte) (again bool, err error) {
 	u, err := url.Parse(q.URL)
 	if err != nil || u.Host == "" {
-		return fmt.Errorf("%q is not the address of a queue", q.URL)
+		return false, fmt.Errorf("%q is not the address of a queue", q.URL)
 	}
 	base := "https://" + u.Host + "/"
 	if q.Config.BaseEndpoint != nil {
 		base = *q.Config.BaseEndpoint + "/"
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	status, _, answer, err := signed(ctx, q.Config, q.Now, "sqs", q.Config.Region, base, body, http.Header{
 		"Content-Type": {"application/x-amz-json-1.0"}, "X-Amz-Target": {"AmazonSQS.SendMessage"},
 	})
 	if err != nil {
-		return fmt.Errorf("sending a message: %w", err)
+		return true, fmt.Errorf("sending a message: %w", err)
 	}
-	var sent struct{ MessageId string }
-	if status != http.StatusOK || json.Unmarshal(answer, &sent) != nil || sent.MessageId == "" {
-		return fmt.Errorf("sending a message: status %d: %.200s", status, answer)
+	var sent struct {
+		MessageId string
+		Type      string `json:"__type"`
 	}
-	return nil
+	if err := json.Unmarshal(answer, &sent); status == http.StatusOK && err == nil && sent.MessageId != "" {
+		return false, nil
+	}
+	refused := status >= 400 && status < 500 && status != http.StatusTooManyRequests && !strings.Contains(sent.Type, "Throttl")
+	return !refused, fmt.Errorf("sending a message: status %d: %.200s", status, answer)
 }
