@@ -104,9 +104,9 @@ func ownOrUnknown(e audit.Event) bool {
 // seeded: the first password comes with the registration.
 func seeded(e audit.Event) bool { return e.Channel == "event" }
 
-// Of returns the notices of an event, by the table.
+// Of returns the notices of an event, by the table. What a replay does again was told when it was done.
 func Of(e audit.Event) []Notice {
-	if e.Holder == "" {
+	if e.Holder == "" || e.Reason == audit.Restored {
 		return nil
 	}
 	for _, r := range rules {

@@ -327,6 +327,7 @@ func (s *Stamper) settle(ctx context.Context, job Job, record Seal, order Order)
 	}
 	c := access.Caller{Person: order.Person, Client: order.Client, Channel: job.Channel}
 	e := trace(c, record, use.Verb, order.For, order.Purpose, s.ports.Now().UTC(), ids[0])
+	e.Binds = "order/" + order.ID
 	if e.Outcome, e.Digest, e.Reason = audit.Done, end, ""; state == OrderFailed {
 		e.Outcome, e.Digest, e.Reason = audit.Failed, order.Document, end
 	}
