@@ -22,7 +22,7 @@ type Enrolment struct {
 
 // EnrolmentOrder is one step of an enrolment.
 type EnrolmentOrder struct {
-	Purpose key.Purpose `json:"purpose"`         // seal-maker, licence-issuer or status-list
+	Purpose key.Purpose `json:"purpose"`         // seal-maker, licence-issuer, licence-issuer-gm or status-list
 	Owner   string      `json:"owner"`           // unified social credit code
 	Name    string      `json:"name,omitempty"`  // of the owner, as the certificate is to have it
 	Chain   string      `json:"chain,omitempty"` // PEM: the certificate, then its issuers without the root
@@ -37,7 +37,7 @@ type EnrolmentAnswer struct {
 // enrolled are the algorithms of the keys that are enrolled.
 func enrolled(p key.Purpose) (key.Algorithm, bool) {
 	switch p {
-	case key.SealMaker:
+	case key.SealMaker, key.LicenceGM:
 		return key.SM2SM3, true
 	case key.LicenceIssuer, key.StatusList:
 		return key.ES256, true

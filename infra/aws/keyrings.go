@@ -158,7 +158,7 @@ func (d *DB) ringTable(purpose key.Purpose) string {
 		return d.tables.SSO
 	case key.Seal, key.SealCompat, key.SealMaker:
 		return d.tables.Seals
-	case key.LicenceIssuer, key.StatusList:
+	case key.LicenceIssuer, key.LicenceGM, key.StatusList:
 		return d.tables.Licences
 	default:
 		return d.tables.Registry

@@ -47,7 +47,7 @@ func (k *Keys) change(
 		return fail(err)
 	}
 	c, ok := k.custody[purpose]
-	if !ok || c.Kind == Given {
+	if !ok || c.Kind == Given || c.Kind == None {
 		return fail(errors.New("its custody makes no keys here"))
 	}
 	before, err := k.db.readRing(ctx, name)

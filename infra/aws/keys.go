@@ -23,6 +23,7 @@ import (
 //	Blind     made by KMS, encrypted before anyone sees it  signs in this process     SM2 in China Regions only
 //	Resident  made in KMS, one KMS key per owner            signs by kms:Sign         SM2 in China Regions only
 //	Given     one KMS key that the template makes           signs by kms:Sign         SM2 in China Regions only
+//	None      there are no such keys in this deployment
 //
 // Wrapped lets whoever makes a key use it while this process lives, to request its certificate; Blind does not, and is for
 // keys whose maker has no business with what they sign.
@@ -42,10 +43,11 @@ const (
 	Blind    CustodyKind = "blind"
 	Resident CustodyKind = "resident"
 	Given    CustodyKind = "given"
+	None     CustodyKind = "none"
 )
 
 // ParseCustody reads a custody as an environment variable has it: "wrapped:<KMS key>", "blind:<KMS key>",
-// "given:<KMS key>" or "resident".
+// "given:<KMS key>", "resident" or "none".
 func ParseCustody(text string) (Custody, error) {
 	kind, kmsKey, _ := strings.Cut(text, ":")
 	c := Custody{CustodyKind(kind), kmsKey}
@@ -58,9 +60,9 @@ func (c Custody) check() error {
 		if c.KMSKey == "" {
 			return fmt.Errorf("custody %q needs a KMS key", c.Kind)
 		}
-	case Resident:
+	case Resident, None:
 		if c.KMSKey != "" {
-			return errors.New("resident keys have KMS keys of their own")
+			return fmt.Errorf("custody %q has no KMS key of the template", c.Kind)
 		}
 	default:
 		return fmt.Errorf("there is no custody %q", c.Kind)
@@ -216,7 +218,7 @@ func (k *Keys) with(
 		return nil, err
 	}
 	c, ok := k.custody[purpose]
-	if !ok {
+	if !ok || c.Kind == None {
 		return nil, fmt.Errorf("%s keys are not kept in this function", purpose)
 	}
 	h := k.held(name.pk())

@@ -144,7 +144,7 @@ func (h *keyHouse) db(t testing.TB, over func(http.RoundTripper) http.RoundTripp
 func (h *keyHouse) keys(t testing.TB, caller string, db *DB, c Custody) *Keys {
 	t.Helper()
 	custody := map[key.Purpose]Custody{}
-	for _, p := range []key.Purpose{key.Token, key.Seal, key.SealCompat, key.SealMaker, key.LicenceIssuer, key.Receipt} {
+	for _, p := range []key.Purpose{key.Token, key.Seal, key.SealCompat, key.SealMaker, key.LicenceIssuer, key.LicenceGM, key.Receipt} {
 		custody[p] = c
 	}
 	k, err := OpenKeys(KeysOptions{DB: db, Config: h.config(caller, h.url, nil), Custody: custody, Reload: time.Minute})

@@ -67,6 +67,7 @@ func OtherRights() []OtherRight {
 		{"aws.Certificates", "RegistryTable", "certificate#*", []string{"dynamodb:PutItem"}},
 		{"aws.Certificates", "SealsTable", "key#seal-maker#* of pk sk body revision", get},
 		{"aws.Certificates", "LicencesTable", "key#licence-issuer#* of pk sk body revision", get},
+		{"aws.Certificates", "LicencesTable", "key#licence-issuer-gm#* of pk sk body revision", get},
 		{"aws.Certificates", "LicencesTable", "key#status-list#* of pk sk body revision", get},
 
 		// Keys that are made and ended.
@@ -75,10 +76,13 @@ func OtherRights() []OtherRight {
 		{"Env.NewAgencyKeys", "SealsTable", "key#seal-maker#*", put},
 		{"Env.NewAgencyKeys", "MakerKey", "purpose=seal-maker", encrypt},
 		{"Env.NewAgencyKeys", "LicencesTable", "key#licence-issuer#*", put},
+		{"Env.NewAgencyKeys", "LicencesTable", "key#licence-issuer-gm#*", put},
 		{"Env.NewAgencyKeys", "LicencesTable", "key#status-list#*", put},
 		{"Env.NewAgencyKeys", "*", "new purpose=licence-issuer", []string{"kms:CreateKey", "kms:TagResource"}},
+		{"Env.NewAgencyKeys", "*", "new purpose=licence-issuer-gm", []string{"kms:CreateKey", "kms:TagResource"}},
 		{"Env.NewAgencyKeys", "*", "new purpose=status-list", []string{"kms:CreateKey", "kms:TagResource"}},
 		{"Env.NewAgencyKeys", kmsKeys, "tag purpose=licence-issuer", []string{"kms:GetPublicKey", "kms:ScheduleKeyDeletion", "kms:Sign"}},
+		{"Env.NewAgencyKeys", kmsKeys, "tag purpose=licence-issuer-gm", []string{"kms:GetPublicKey", "kms:ScheduleKeyDeletion", "kms:Sign"}},
 		{"Env.NewAgencyKeys", kmsKeys, "tag purpose=status-list", []string{"kms:GetPublicKey", "kms:ScheduleKeyDeletion", "kms:Sign"}},
 
 		{"licence.ArtefactReader", "Artefacts/faces/*", "", []string{"s3:GetObject"}},

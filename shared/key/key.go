@@ -27,15 +27,16 @@ type Purpose string
 
 // The purposes of design section 5.
 const (
-	Token         Purpose = "token"          // ID Tokens, access tokens, logout tokens
-	Seal          Purpose = "seal"           // stamps, GB/T 38540: one SM2 key per seal
-	SealCompat    Purpose = "seal-compat"    // PAdES compatibility signatures of a seal's owner: P-256
-	SealMaker     Purpose = "seal-maker"     // the maker's signature over a seal (制章)
-	LicenceIssuer Purpose = "licence-issuer" // SD-JWT VC of one agency
-	StatusList    Purpose = "status-list"    // Status List Tokens of one agency
-	Receipt       Purpose = "receipt"        // verification receipts
-	Authority     Purpose = "authority"      // the demonstration certificate authority
-	TLS           Purpose = "tls"            // https of the local server
+	Token         Purpose = "token"             // ID Tokens, access tokens, logout tokens
+	Seal          Purpose = "seal"              // stamps, GB/T 38540: one SM2 key per seal
+	SealCompat    Purpose = "seal-compat"       // PAdES compatibility signatures of a seal's owner: P-256
+	SealMaker     Purpose = "seal-maker"        // the maker's signature over a seal (制章)
+	LicenceIssuer Purpose = "licence-issuer"    // SD-JWT VC of one agency
+	LicenceGM     Purpose = "licence-issuer-gm" // beside LicenceIssuer, over the same data: SM2
+	StatusList    Purpose = "status-list"       // Status List Tokens of one agency
+	Receipt       Purpose = "receipt"           // verification receipts
+	Authority     Purpose = "authority"         // the demonstration certificate authority
+	TLS           Purpose = "tls"               // https of the local server
 )
 
 // Algorithm is a signature algorithm together with its digest.
