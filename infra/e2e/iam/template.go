@@ -267,6 +267,15 @@ func (src *source) policy(name string, doc *yaml.Node) (policy, error) {
 		return p, fmt.Errorf("%s has another version of the policy language than 2012-10-17", name)
 	}
 	for i, n := range at(doc, "Statement").Content {
+		if n.Tag == "!If" {
+			var err error
+			if n, err = src.choose(n); err != nil {
+				return p, err
+			}
+		}
+		if isNothing(n) {
+			continue
+		}
 		st, err := src.statement(name, i+1, n)
 		if err != nil {
 			return p, err
@@ -302,8 +311,11 @@ func (src *source) statement(policy string, i int, n *yaml.Node) (st statement, 
 		case "Action":
 			st.actions, err = src.texts(v)
 		case "Resource":
-			st.resources, err = src.texts(v)
-			st.written = writtenAs(v)
+			var nodes []*yaml.Node
+			if nodes, err = src.nodes(v); err == nil {
+				st.resources, err = src.texts(v)
+				st.written = writtenAs(nodes)
+			}
 		case "Principal":
 			st.principals, err = src.principals(v)
 		case "Condition":
@@ -360,11 +372,7 @@ func (src *source) conditions(n *yaml.Node) (list []condition, err error) {
 var arnOf = regexp.MustCompile(`\$\{([A-Za-z0-9]+)\.(Arn|StreamArn)\}(/index)?`)
 
 // writtenAs are resources as a reader of the template names them.
-func writtenAs(n *yaml.Node) (list []string) {
-	nodes := []*yaml.Node{n}
-	if n.Kind == yaml.SequenceNode && !strings.HasPrefix(n.Tag, "!G") {
-		nodes = n.Content
-	}
+func writtenAs(nodes []*yaml.Node) (list []string) {
 	for _, n := range nodes {
 		v := strings.TrimSuffix(n.Value, ".Arn")
 		list = append(list, strings.ReplaceAll(arnOf.ReplaceAllString(v, "$1"), "${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}", "…:kms"))
@@ -372,26 +380,41 @@ func writtenAs(n *yaml.Node) (list []string) {
 	return list
 }
 
-// texts resolves a value or a list of them; AWS::NoValue is none.
-func (src *source) texts(n *yaml.Node) ([]string, error) {
-	nodes := []*yaml.Node{n}
+// isNothing tells whether a value is AWS::NoValue, which takes the place of none.
+func isNothing(n *yaml.Node) bool { return n.Tag == "!Ref" && n.Value == "AWS::NoValue" }
+
+// nodes are a value or a list of them, with every !If decided and nothing left out.
+func (src *source) nodes(n *yaml.Node) (list []*yaml.Node, err error) {
 	switch {
 	case n == nil:
 		return nil, errors.New("a value is missing")
 	case n.Kind == yaml.SequenceNode && n.Tag == "!!seq":
-		nodes = n.Content
+		for _, c := range n.Content {
+			more, err := src.nodes(c)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, more...)
+		}
 	case n.Tag == "!If":
 		chosen, err := src.choose(n)
 		if err != nil {
 			return nil, err
 		}
-		return src.texts(chosen)
+		return src.nodes(chosen)
+	case !isNothing(n):
+		list = append(list, n)
 	}
-	var list []string
+	return list, nil
+}
+
+// texts resolves a value or a list of them.
+func (src *source) texts(n *yaml.Node) (list []string, err error) {
+	nodes, err := src.nodes(n)
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range nodes {
-		if n.Tag == "!Ref" && n.Value == "AWS::NoValue" {
-			continue
-		}
 		v, err := src.text(n)
 		if err != nil {
 			return nil, err
