@@ -43,6 +43,8 @@ type Backend interface {
 	Settle(ctx context.Context) error
 	// Schedule has a schedule fire.
 	Schedule(ctx context.Context, function string) error
+	// Restart ends the processes of all functions; errUnsupported where they are not ours.
+	Restart() error
 	// Logs are all lines that were logged so far, as far as they can be had.
 	Logs() []LogLine
 	// Seed is the seed file that the backend was founded with.
@@ -57,6 +59,14 @@ func (s *AWS) Name() string { return "aws" }
 
 // Settle implements [Backend].
 func (s *AWS) Settle(ctx context.Context) error { return s.Pump(ctx) }
+
+// Restart implements [Backend].
+func (s *AWS) Restart() error {
+	for _, f := range s.functions {
+		f.process.Stop()
+	}
+	return nil
+}
 
 // Seed implements [Backend].
 func (s *AWS) Seed() []byte { return s.seed }
@@ -161,6 +171,9 @@ func (l *Local) Settle(context.Context) error { return nil }
 // Schedule implements [Backend].
 func (l *Local) Schedule(context.Context, string) error { return nil }
 
+// Restart implements [Backend].
+func (l *Local) Restart() error { return errUnsupported }
+
 // Logs implements [Backend].
 func (l *Local) Logs() []LogLine {
 	l.mu.Lock()
@@ -196,6 +209,9 @@ func (d Deployed) Settle(context.Context) error { return nil }
 
 // Schedule implements [Backend].
 func (d Deployed) Schedule(context.Context, string) error { return nil }
+
+// Restart implements [Backend].
+func (d Deployed) Restart() error { return errUnsupported }
 
 // Logs implements [Backend].
 func (d Deployed) Logs() []LogLine { return nil }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -81,7 +82,8 @@ func verbs() map[string]func(*play, context.Context, args) error {
 		"json": (*play).json, "header": (*play).header, "body": (*play).bodyHas, "let": (*play).let, "save": (*play).save,
 		"secret": (*play).secret, "make": (*play).make, "alter": (*play).alter, "stamp": (*play).stamp, "verify": (*play).verify,
 		"verdict": (*play).judgement, "check": (*play).check, "invoke": (*play).invoke, "settle": (*play).settle,
-		"schedule": (*play).schedule, "claims": (*play).claims, "wait": (*play).wait,
+		"schedule": (*play).schedule, "claims": (*play).claims, "wait": (*play).wait, "digest": (*play).digest,
+		"restart": (*play).restart, "fill": (*play).fill,
 	}
 }
 
@@ -139,9 +141,9 @@ func (p *play) typed(_ context.Context, a args) error {
 }
 
 // request: http METHOD PATH [-token T] [-client ID] [-browser NAME] [-json TEXT] [-form K=V]… [-part K=V]… [-file @F]
-// [-media M] [-accept M] [-header "K: V"]…
+// [-media M] [-accept M] [-header "K: V"]… [-headers JSON]
 func (p *play) request(ctx context.Context, a args) error {
-	if err := a.need(2, 2, "token", "client", "browser", "json", "form", "part", "file", "media", "accept", "header"); err != nil {
+	if err := a.need(2, 2, "token", "client", "browser", "json", "form", "part", "file", "media", "accept", "header", "headers"); err != nil {
 		return err
 	}
 	method, target := a.at[0], a.at[1]
@@ -171,6 +173,15 @@ func (p *play) request(ctx context.Context, a args) error {
 	for _, h := range a.options["header"] {
 		name, value, _ := strings.Cut(h, ":")
 		r.Header.Set(name, strings.TrimSpace(value))
+	}
+	if text := a.one("headers", ""); text != "" {
+		var list map[string]string
+		if err := json.Unmarshal([]byte(text), &list); err != nil {
+			return fmt.Errorf("-headers: %w", err)
+		}
+		for name, value := range list {
+			r.Header.Set(name, value)
+		}
 	}
 	client := p.http
 	if name := a.one("browser", ""); name != "" {
@@ -732,4 +743,40 @@ func (p *play) wait(ctx context.Context, a args) error {
 	case <-time.After(d):
 		return nil
 	}
+}
+
+// digest: digest FILE -> NAME: its SHA-256 in hexadecimal; NAME_size is its length.
+func (p *play) digest(_ context.Context, a args) error {
+	if err := a.need(1, 1); err != nil {
+		return err
+	}
+	data, err := p.file(a.at[0])
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	p.vars[a.to], p.vars[a.to+"_size"] = hex.EncodeToString(sum[:]), strconv.Itoa(len(data))
+	return nil
+}
+
+// fill: fill FILE N: a file of N bytes, all of them "x".
+func (p *play) fill(_ context.Context, a args) error {
+	if err := a.need(2, 2); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(a.at[1])
+	if err != nil || n < 0 || n > maxAnswer {
+		return fmt.Errorf("a file of %q bytes", a.at[1])
+	}
+	p.files[a.at[0]] = bytes.Repeat([]byte("x"), n)
+	return nil
+}
+
+// restart: restart: every process ends, and the next invocation of each is a cold start: nothing that was read stays
+// known, as after a time to live.
+func (p *play) restart(_ context.Context, a args) error {
+	if err := a.need(0, 0); err != nil {
+		return err
+	}
+	return p.backend.Restart()
 }

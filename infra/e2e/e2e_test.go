@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -82,14 +83,7 @@ func deploy(t testing.TB, change func(*AWSOptions)) *AWS {
 	return s
 }
 
-func TestDeploy(t *testing.T) {
-	s := deploy(t, nil)
-	for _, l := range s.Logs() {
-		t.Log(l.Function, l.Text)
-	}
-}
-
-// played are the transcripts of the backends of this run, by script.
+// playAll plays every script, and returns what it answered, by script.
 func playAll(t *testing.T, b Backend) map[string][]string {
 	t.Helper()
 	scripts, err := readScripts("testdata")
@@ -143,16 +137,65 @@ func local(t *testing.T) *Local {
 	return l
 }
 
-func TestScriptsOnLocal(t *testing.T) { playAll(t, local(t)) }
-
-func TestScriptsOnBootstraps(t *testing.T) {
-	s := deploy(t, nil)
-	playAll(t, s)
-	if t.Failed() {
-		for _, l := range s.Logs() {
-			if strings.Contains(l.Text, `"ERROR"`) {
-				t.Log(l.Function, l.Text)
+// TestScripts plays every script on infra/local and, where the engines of AWS are there, on the bootstraps; both have to
+// answer alike.
+func TestScripts(t *testing.T) {
+	if *address != "" {
+		t.Skip("-url is given")
+	}
+	var onLocal, onAWS map[string][]string
+	t.Run("local", func(t *testing.T) { onLocal = playAll(t, local(t)) })
+	t.Run("bootstraps", func(t *testing.T) {
+		s := deploy(t, nil)
+		onAWS = playAll(t, s)
+		for _, r := range s.Gate.Refusals() {
+			t.Error("no function asks for what its role may not do:", r)
+		}
+		t.Run("every permission is needed", func(t *testing.T) { permitted(t, s.Gate) })
+		if t.Failed() {
+			for _, l := range s.Logs() {
+				if strings.Contains(l.Text, `"ERROR"`) {
+					t.Logf("%s %.1000s", l.Function, l.Text)
+				}
 			}
+		}
+	})
+	for name, lines := range onAWS {
+		alike(t, name, onLocal[name], lines)
+	}
+}
+
+// alike compares what two backends answered.
+func alike(t *testing.T, name string, local, aws []string) {
+	t.Helper()
+	for i := range max(len(local), len(aws)) {
+		var l, a string
+		if i < len(local) {
+			l = local[i]
+		}
+		if i < len(aws) {
+			a = aws[i]
+		}
+		if l != a {
+			t.Errorf("%s: infra/local and the bootstraps differ\n\tlocal: %s\n\taws:   %s", name, l, a)
+			return
 		}
 	}
 }
+
+// TestScriptsOnADeployedStack plays the scripts against -url, which was founded with the file of -seed.
+func TestScriptsOnADeployedStack(t *testing.T) {
+	if *address == "" {
+		return // it is not asked for: no tool is missing
+	}
+	seed, err := os.ReadFile(*seedFile)
+	if err != nil {
+		t.Fatal("-seed:", err)
+	}
+	playAll(t, Deployed{base: strings.TrimSuffix(*address, "/"), seed: seed})
+}
+
+var (
+	address  = flag.String("url", "", "play the scripts against the deployed stack of this `issuer`")
+	seedFile = flag.String("seed", "", "`file` that the stack of -url was seeded with")
+)
