@@ -42,6 +42,8 @@ type config struct {
 	out            string
 	// watch, where it is set, stands in front of everything: tests hold requests and answers against the contract.
 	watch func(http.Handler) http.Handler
+	// again, where it is set, says which batches of events come twice: tests have functions bear it.
+	again func() bool
 }
 
 func main() {

@@ -119,7 +119,7 @@ func (s *server) open(listener net.Listener) (err error) {
 			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
 		})
 	}
-	driving, err := dispatcher{db: s.db, log: s.log, now: s.now}.join(context.Background(), s.driven)
+	driving, err := dispatcher{db: s.db, log: s.log, now: s.now, again: s.again}.join(context.Background(), s.driven)
 	if err != nil {
 		return err
 	}
