@@ -260,7 +260,9 @@ type world struct {
 	now       func() time.Time
 	random    io.Reader
 	handler   http.Handler
+	ahead     atomic.Int64 // of the clock, in nanoseconds
 	blobs     embedded.Blobs
+	stamping  seal.StampPorts
 	work      func(ctx context.Context, job string) error
 	answered  map[string]bool
 }
@@ -288,7 +290,9 @@ func open(t *testing.T, dir string, n int, c *crasher) *world {
 	start := time.Date(2026, 3, 1, 8+n, 0, 0, 0, time.UTC)
 	var ticks atomic.Int64
 	w := &world{dir: dir, random: mathrand.NewChaCha8([32]byte{byte(n)}), answered: map[string]bool{}}
-	w.now = func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
+	w.now = func() time.Time {
+		return start.Add(time.Duration(ticks.Add(1))*time.Microsecond + time.Duration(w.ahead.Load()))
+	}
 	var err error
 	if w.db, err = embedded.Open(filepath.Join(dir, "store"), embedded.Options{Now: w.now}); err != nil {
 		t.Fatal(err)

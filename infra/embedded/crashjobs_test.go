@@ -28,6 +28,7 @@ func (w *world) openJobs(stamp seal.StampPorts, c *crasher) seal.StampPorts {
 	states := embedded.JobStates{DB: w.db}
 	w.work = document.Work(document.WorkPorts{Claims: watchedClaims{states, c}, Worker: jobWorker{seal.NewStamper(stamp)}, Now: w.now,
 		Rand: w.random})
+	w.stamping = stamp
 	return stamp
 }
 
