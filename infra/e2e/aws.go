@@ -383,10 +383,14 @@ func (s *AWS) makeQueues(ctx context.Context) error {
 		}
 		name := stackName + "-" + r.Name + "-" + suffix()
 		attributes := map[string]string{}
-		for _, a := range []string{"VisibilityTimeout", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "DelaySeconds"} {
+		for _, a := range []string{"VisibilityTimeout", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "DelaySeconds",
+			"FifoQueue", "DeduplicationScope", "FifoThroughputLimit"} {
 			if p[a] != nil {
 				attributes[a] = p.Text(a)
 			}
+		}
+		if attributes["FifoQueue"] == "true" {
+			name += ".fifo"
 		}
 		if redrive := p.Map("RedrivePolicy"); redrive != nil {
 			text, err := json.Marshal(redrive)
