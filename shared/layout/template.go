@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Template is the face of one licence type as data: where each field of the licence stands, in millimetres. It is made
@@ -187,16 +188,21 @@ func (t *Template) Required(key string) bool {
 	return false
 }
 
+// The patterns are compiled when they are needed: every function has this package, and few read a template.
 var (
-	idPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	keyPattern   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
-	colorPattern = regexp.MustCompile(`^#[0-9a-f]{6}$`)
+	idPattern    = pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	keyPattern   = pattern(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+	colorPattern = pattern(`^#[0-9a-f]{6}$`)
 )
+
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 func (t *Template) check() error {
 	s := &t.spec
-	if !idPattern.MatchString(s.ID) {
-		return fmt.Errorf("id %.80q is not like %s", s.ID, idPattern)
+	if !idPattern().MatchString(s.ID) {
+		return fmt.Errorf("id %.80q is not like %s", s.ID, idPattern())
 	}
 	if s.Title == "" || len(s.Title) > 200 {
 		return errors.New("title is empty or too long")
@@ -317,7 +323,7 @@ func (t *Template) checkTexts() error {
 	for i := range t.spec.Fields {
 		f := &t.spec.Fields[i]
 		what := "fields[" + strconv.Itoa(i) + "]"
-		if f.Text != "" || !keyPattern.MatchString(f.Key) {
+		if f.Text != "" || !keyPattern().MatchString(f.Key) {
 			return fmt.Errorf("%s: a field has a key and no text", what)
 		}
 		if seen[f.Key] {
@@ -505,7 +511,7 @@ func parseColor(what, s string, absent Color) (Color, error) {
 	if s == "" {
 		return absent, nil
 	}
-	if !colorPattern.MatchString(s) {
+	if !colorPattern().MatchString(s) {
 		return Color{}, fmt.Errorf("%s: %.20q is not like #rrggbb", what, s)
 	}
 	v, err := strconv.ParseUint(s[1:], 16, 32)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/audit"
@@ -73,9 +74,10 @@ func ParseSeed(data []byte, now time.Time) (SeedFile, []Warning, error) {
 	return s, c.warnings, nil
 }
 
+// The patterns are compiled when they are needed: every function has this package, and one reads seeds.
 var (
-	personID = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`)
-	division = regexp.MustCompile(`^[0-9]{6}$`)
+	personID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`) })
+	division = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{6}$`) })
 )
 
 // seedCheck keeps the first error.
@@ -103,7 +105,7 @@ func (c *seedCheck) person(p SeedPerson) {
 	object := "person/" + p.ID
 	c.once(object)
 	switch {
-	case !personID.MatchString(p.ID):
+	case !personID().MatchString(p.ID):
 		c.refuse(object, "needs an id of lower case letters, digits and . _ -")
 	case p.Name == "":
 		c.refuse(object, "needs a name")
@@ -128,7 +130,7 @@ func (c *seedCheck) organisation(o Organisation) {
 		c.refuse(object, "needs a name")
 	case o.Kind != Agency && o.Kind != Enterprise:
 		c.refuse(object, "needs the kind agency or enterprise")
-	case !division.MatchString(o.Division):
+	case !division().MatchString(o.Division):
 		c.refuse(object, "needs a division of six digits")
 	case err != nil:
 		c.warnings = append(c.warnings, Warning{object, err.Error()})
@@ -139,7 +141,7 @@ func (c *seedCheck) mandate(m Mandate) {
 	object := "mandate/" + m.Person + "/" + m.Organisation
 	c.once(object)
 	switch {
-	case !personID.MatchString(m.Person) || errors.Is(ident.CheckUSCC(m.Organisation), ident.ErrForm):
+	case !personID().MatchString(m.Person) || errors.Is(ident.CheckUSCC(m.Organisation), ident.ErrForm):
 		c.refuse(object, "needs a person and an organisation")
 	case len(m.Roles) == 0:
 		c.refuse(object, "needs roles")
