@@ -23,6 +23,7 @@ var (
 	_ audit.Reader       = Events{}
 	_ audit.TimeReader   = Events{}
 	_ audit.ObjectReader = Events{}
+	_ audit.HolderReader = Events{}
 )
 
 // eventTime orders as text as the times do.

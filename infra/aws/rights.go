@@ -138,6 +138,7 @@ func Rights() []Right {
 		{"account.Credentials", sso, "", "credential#", get},
 		{"account.CredentialAdder", sso, "", "credential#", put},
 		{"account.Counters", sso, "", "counter#", []string{"PutItem", "UpdateItem"}},
+		{"access.Budgets", sso, "", "budget#", []string{"PutItem", "UpdateItem"}},
 		{"account.Devices", sso, "", "device#", []string{"GetItem", "PutItem"}},
 
 		// The registry: people, organisations, mandates, clients.
@@ -216,7 +217,7 @@ func Rights() []Right {
 
 		// The trail. Events of records reach it through the streams.
 		{"audit.Recorder", log, "", "event#", put},
-		{"audit.Reader", log, "first", "holder#", query},
+		{"audit.HolderReader", log, "first", "holder#", query},
 		{"audit.ObjectReader", log, "second", "object#", query},
 		{"audit.TimeReader", log, "third", "day#", query},
 	}

@@ -587,6 +587,30 @@ func calls() []call {
 				":list":{"S":"a-1"},":one":{"N":"1"},":size":{"N":"8"}},
 			"ReturnValues":"ALL_NEW","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`,
 			answer: `{"Attributes":{"next":{"N":"5"},"key":{"B":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}}`}}},
+		{"a budget is spent by one update", "access.Budgets", func(ctx context.Context, db *aws.DB) error {
+			end, err := aws.Budgets{DB: db}.Spend(ctx, "k", 3, time.Minute)
+			return expect(end.UTC(), minute, err)
+		}, []exchange{{op: "UpdateItem", want: `{"TableName":"t-sso","Key":{"pk":{"S":"budget#NuAwv1BECeatEag-1P5KCXSc3OjVlxAtJ9X0mcE0cZ0"},"sk":{"S":"-"}},
+			"UpdateExpression":"ADD #n :one","ConditionExpression":"#until > :now AND #n < :limit",
+			"ExpressionAttributeNames":{"#n":"n","#until":"until"},
+			"ExpressionAttributeValues":{":one":{"N":"1"},":now":{"N":"1772366400000000000"},":limit":{"N":"3"}},
+			"ReturnValues":"ALL_NEW","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`,
+			answer: `{"Attributes":{"n":{"N":"2"},"until":{"N":"1772366460000000000"}}}`}}},
+		{"a budget begins with a put", "access.Budgets", func(ctx context.Context, db *aws.DB) error {
+			end, err := aws.Budgets{DB: db}.Spend(ctx, "k", 3, time.Minute)
+			return expect(end.UTC(), minute, err)
+		}, []exchange{
+			{op: "UpdateItem", want: `{"TableName":"t-sso","Key":{"pk":{"S":"budget#NuAwv1BECeatEag-1P5KCXSc3OjVlxAtJ9X0mcE0cZ0"},"sk":{"S":"-"}},
+				"UpdateExpression":"ADD #n :one","ConditionExpression":"#until > :now AND #n < :limit",
+				"ExpressionAttributeNames":{"#n":"n","#until":"until"},
+				"ExpressionAttributeValues":{":one":{"N":"1"},":now":{"N":"1772366400000000000"},":limit":{"N":"3"}},
+				"ReturnValues":"ALL_NEW","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`, status: 400, answer: refusedAbsent},
+			{op: "PutItem", want: `{"TableName":"t-sso","Item":{"pk":{"S":"budget#NuAwv1BECeatEag-1P5KCXSc3OjVlxAtJ9X0mcE0cZ0"},"sk":{"S":"-"},"n":{"N":"1"},
+				"until":{"N":"1772366460000000000"},"ttl":{"N":"1772452861"}},
+				"ConditionExpression":"attribute_not_exists(#pk) OR #until <= :now",
+				"ExpressionAttributeNames":{"#pk":"pk","#until":"until"},"ExpressionAttributeValues":{":now":{"N":"1772366400000000000"}},
+				"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`},
+		}},
 		{"the key of a list is read, and its tickets are raised", "licence.TicketKeeper", func(ctx context.Context, db *aws.DB) error {
 			if key, err := (aws.TicketKeeper{DB: db}).ListKey(ctx, "a-1"); err != nil || key[0] != 1 {
 				return fmt.Errorf("ListKey = %v, %w", key, err)
@@ -675,7 +699,7 @@ func calls() []call {
 			"thirdPk":{"S":"day#20260301#3"},"thirdSk":{"S":"20260301T120000.000000000Z#e1"}},
 			"ConditionExpression":"attribute_not_exists(#pk)","ExpressionAttributeNames":{"#pk":"pk"},
 			"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`}}},
-		{"a ledger is read from its newest", "audit.Reader", func(ctx context.Context, db *aws.DB) error {
+		{"a ledger is read from its newest", "audit.HolderReader", func(ctx context.Context, db *aws.DB) error {
 			list, err := aws.Events{DB: db}.ByHolder(ctx, "zhang", 3)
 			return expect(len(list), 1, err)
 		}, []exchange{{op: "Query", want: `{"TableName":"t-log","IndexName":"first","KeyConditionExpression":"#firstPk = :partition",

@@ -124,6 +124,7 @@ func TestEveryReferenceResolves(t *testing.T) {
 		spoilt{templateFile, "Condition: HasCertificate", "Condition: HasCertificates",
 			[]string{"template.yaml: Resources.Domain.Condition hangs on HasCertificates, which is not there"}},
 		spoilt{templateFile, "!If [InChina, PassThrough, Active]", "!If [InPrussia, PassThrough, Active]",
-			[]string{"template.yaml: Globals.Function.Tracing hangs on InPrussia, which is not there", "template.yaml: InChina is there for nothing"}},
+			[]string{"template.yaml: Globals.Function.Tracing hangs on InPrussia, which is not there"}},
+		spoilt{templateFile, "Conditions:\n", "Conditions:\n  Idle: !Equals [a, b]\n", []string{"template.yaml: Idle is there for nothing"}},
 	)
 }

@@ -21,6 +21,7 @@ var (
 	_ audit.Reader       = Events{}
 	_ audit.TimeReader   = Events{}
 	_ audit.ObjectReader = Events{}
+	_ audit.HolderReader = Events{}
 )
 
 const (

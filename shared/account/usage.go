@@ -26,7 +26,7 @@ type AccountPorts struct {
 	Sessions access.Sessions
 	People   People
 	Names    Names
-	Events   audit.Reader
+	Events   audit.HolderReader
 	Rand     io.Reader
 }
 

@@ -104,10 +104,15 @@ type ObjectReader interface {
 	ByObject(ctx context.Context, object string) ([]Event, error)
 }
 
+// HolderReader reads a holder's ledger.
+type HolderReader interface {
+	// ByHolder returns the events of a holder's ledger, newest first, at most limit.
+	ByHolder(ctx context.Context, holder string, limit int) ([]Event, error)
+}
+
 // Reader reads events back.
 type Reader interface {
 	TimeReader
 	ObjectReader
-	// ByHolder returns the events of a holder's ledger, newest first, at most limit.
-	ByHolder(ctx context.Context, holder string, limit int) ([]Event, error)
+	HolderReader
 }
