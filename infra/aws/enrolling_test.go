@@ -26,9 +26,9 @@ type ca struct {
 	rootKey, issuingKey key.Signer
 }
 
-func newCA(t testing.TB, at time.Time, name string) ca {
+func newCA(t testing.TB, at time.Time, name string, alg key.Algorithm) ca {
 	t.Helper()
-	c := ca{rootKey: keytest.New(t, key.SM2SM3), issuingKey: keytest.New(t, key.SM2SM3)}
+	c := ca{rootKey: keytest.New(t, alg), issuingKey: keytest.New(t, alg)}
 	template := cert.Template{Serial: big.NewInt(1), Subject: cert.Name{Country: "CN", CommonName: name + "根"}, IsCA: true, MaxPathLen: -1,
 		NotBefore: at.AddDate(-1, 0, 0), NotAfter: at.AddDate(9, 0, 0), KeyUsage: cert.CertSign | cert.CRLSign}
 	var err error
@@ -107,7 +107,7 @@ type enrolling struct {
 func newEnrolling(t *testing.T) *enrolling {
 	t.Helper()
 	h := newKeyHouse(t, "")
-	e := &enrolling{h: h, trusted: newCA(t, h.now(), "示例")}
+	e := &enrolling{h: h, trusted: newCA(t, h.now(), "示例", key.SM2SM3)}
 	subject, err := cert.SealOwner("99000000000001", "11990000MB99000001", "示例省财政厅")
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestWhatAnAuthorityMustNotSendIsRefused(t *testing.T) {
 	e := newEnrolling(t)
 	now := e.h.now()
 	good := e.trusted.leaf(t, e.csr, now, nil)
-	stranger, double := newCA(t, now, "陌生"), newCA(t, now, "示例") // double: the names of the trusted one
+	stranger, double := newCA(t, now, "陌生", key.SM2SM3), newCA(t, now, "示例", key.SM2SM3) // double: the names of the trusted one
 	changed := func(change func(*cert.Template, *key.Signer)) http.HandlerFunc {
 		return sends(certsMessage(t, e.trusted.leaf(t, e.csr, now, change), e.trusted.issuing.Raw))
 	}

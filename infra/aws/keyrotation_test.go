@@ -305,3 +305,54 @@ func TestARotationThatWouldSurpriseSomebodyIsRefused(t *testing.T) {
 		t.Error("a given key was rotated")
 	}
 }
+
+// TestARotatorThatStoppedIsFollowedByAnother stops a rotator before and after each of its effects.
+func TestARotatorThatStoppedIsFollowedByAnother(t *testing.T) {
+	t.Setenv("DYNAMODB_ENDPOINT", "") // what is asked here is asked of the store of the tests
+	h := newKeyHouse(t, "")
+	for name, c := range custodies(h) {
+		for stop := 1; ; stop++ {
+			ended := false
+			for _, after := range []bool{false, true} {
+				h.freshItems(t)
+				first := mustMake(t, h.keys(t, "ADMIN", h.db(t, nil), c), key.Token, "", key.ES256)
+				h.pass(23 * time.Hour)
+				s := &stopper{stop: stop, after: after}
+				db := h.db(t, s.over)
+				k, err := OpenKeys(KeysOptions{DB: db, Config: h.config("ADMIN", h.url, s.over(http.DefaultTransport)),
+					Custody: map[key.Purpose]Custody{key.Token: c}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				func() {
+					defer func() { _ = recover() }() // stopped
+					if err := (key.TokenRotator{Keys: k}).Rotate(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}()
+				ended = len(s.effects) < stop
+				for range 2 {
+					if err := (key.TokenRotator{Keys: h.keys(t, "ADMIN", h.db(t, nil), c)}).Rotate(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				ring, err := h.db(t, nil).readRing(t.Context(), ringName{purpose: key.Token})
+				if err != nil || len(ring.Keys) != 2 || ring.Keys[0].ID != first.KeyID() || ring.Keys[0].Until.IsZero() {
+					t.Errorf("%s, stopped at %d (%q), after: %v: %d keys, %v", name, stop, s.effects, after, len(ring.Keys), err)
+				}
+				h.pass(2 * time.Hour)
+				next := h.keys(t, "ADMIN", h.db(t, nil), c)
+				mustSign(t, next, key.Token, "")
+				if signer, err := next.OpenKey(t.Context(), key.Token, ""); err != nil || signer.KeyID() == first.KeyID() {
+					t.Errorf("%s, stopped at %d: the next key does not sign", name, stop)
+				}
+			}
+			if ended {
+				break
+			}
+			if stop > 20 {
+				t.Fatal("a rotation has no end")
+			}
+		}
+	}
+}
