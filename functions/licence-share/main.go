@@ -15,6 +15,6 @@ func main() {
 	env := aws.LoadEnv(context.Background())
 	aws.Serve(env, licence.Share(licence.SharePorts{
 		Access: env.Guard(), Records: env.Licences(), ByHolder: env.Licences(), Types: env.LicenceTypes(),
-		Mandates: env.Mandates(), Audit: env.Events(), Now: time.Now, Rand: rand.Reader,
+		Mandates: env.Mandates(), Budgets: env.Budgets(), Audit: env.Events(), Now: time.Now, Rand: rand.Reader,
 	}))
 }

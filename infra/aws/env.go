@@ -233,6 +233,9 @@ func (e *Env) Credentials() Credentials { return Credentials{e.hiding(e.sso())} 
 // Counters counts attempts to sign on.
 func (e *Env) Counters() Counters { return Counters{e.sso()} }
 
+// Budgets keeps how much of their budgets callers have spent.
+func (e *Env) Budgets() Budgets { return Budgets{e.hiding(e.sso())} }
+
 // Devices remembers in which browsers people have signed on.
 func (e *Env) Devices() Devices { return Devices{e.dated(e.hiding(e.sso()))} }
 

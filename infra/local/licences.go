@@ -51,8 +51,8 @@ func (s *server) licences(guard access.Guard, stamper *seal.Stamper, fonts *layo
 			Codes: embedded.ShowCodes{DB: s.db}, Now: s.now, Rand: s.random,
 		})},
 		{Name: "licence-share", Routes: licence.ShareRoutes, Handler: licence.Share(licence.SharePorts{
-			Access: guard, Records: records, ByHolder: records, Types: types, Mandates: mandates, Audit: events, Now: s.now,
-			Rand: s.random,
+			Access: guard, Records: records, ByHolder: records, Types: types, Mandates: mandates,
+			Budgets: embedded.Budgets{DB: s.db}, Audit: events, Now: s.now, Rand: s.random,
 		})},
 	}, licenceStatus(publish)
 }

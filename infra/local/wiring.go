@@ -176,7 +176,7 @@ func (s *server) verification(guard access.Guard, trusted embedded.Trust) []func
 				own: embedded.PublishedStatusLists{DB: s.db, Issuer: s.issuer},
 				out: outbound.New(statusListLimits(s.outboundHosts)), log: s.log,
 			},
-			Licences: embedded.LicenceRegister{DB: s.db}, ShowCodes: embedded.ShowCodes{DB: s.db},
+			Licences: embedded.LicenceRegister{DB: s.db}, ShowCodes: embedded.ShowCodes{DB: s.db}, Budgets: embedded.Budgets{DB: s.db},
 			Audit: embedded.Events{DB: s.db}, Pages: page.Verify{}, Now: s.now, Rand: s.random,
 		})},
 	}

@@ -22,6 +22,7 @@ type SharePorts struct {
 	ByHolder HolderReader
 	Types    Types
 	Mandates Mandates
+	Budgets  access.Budgets // of look-ups; nil: as many as anybody likes
 	Audit    audit.Recorder // every look-up, also a refused one
 	Now      func() time.Time
 	Rand     io.Reader
@@ -69,6 +70,9 @@ func (p SharePorts) query(w http.ResponseWriter, r *http.Request, c access.Calle
 		return err
 	}
 	at := p.Now().UTC()
+	if err := access.SpendLookUp(w, r, p.Budgets, c, at); err != nil {
+		return err
+	}
 	refusedID, err := audit.NewID(p.Rand)
 	if err != nil {
 		return err

@@ -107,6 +107,7 @@ type VerifyPorts struct {
 	StatusLists StatusLists
 	Licences    LicenceLookup
 	ShowCodes   ShowCodes
+	Budgets     access.Budgets // of look-ups by identifier; nil: as many as anybody likes
 	Audit       audit.Recorder
 	Pages       Pages
 	Now         func() time.Time
@@ -162,6 +163,7 @@ func (d door) serve(w http.ResponseWriter, r *http.Request) error {
 var refusals = map[string]verdict.Text{
 	audit.ErrPurpose.Code:    {ZH: "查询证照须填写查验事由。", EN: "State the purpose of looking up a licence."},
 	ErrNothing.Code:          {ZH: "请选择文件，或输入证照标识、亮证码。", EN: "Choose a file, or type an identifier or a code."},
+	problem.TooMany.Code:     {ZH: "查询过于频繁，请稍后再试。", EN: "Too many look-ups; try again later."},
 	problem.TooLarge.Code:    {ZH: "文件过大。", EN: "The file is too large."},
 	problem.BadRequest.Code:  {ZH: "无法读取所提交的内容。", EN: "What was sent cannot be read."},
 	problem.Unsupported.Code: {ZH: "不支持这种提交方式。", EN: "This form of request is not supported."},
@@ -186,6 +188,11 @@ func (d door) verdict(w http.ResponseWriter, r *http.Request) (Question, verdict
 	now := d.Now().UTC()
 	if q.At.IsZero() {
 		q.At = now
+	}
+	if recognise(q) == kindIdentifier {
+		if err := access.SpendLookUp(w, r, d.Budgets, caller, now); err != nil {
+			return q, verdict.Verdict{}, err
+		}
 	}
 	v, err := d.answer(r.Context(), q, caller, now)
 	return q, v, err

@@ -1,0 +1,57 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/yinxin/yinxin/shared/problem"
+)
+
+// Budgets bounds how often somebody does something within a window.
+type Budgets interface {
+	// Spend takes one of the limit of key. The window begins with the first call, and again with the first after it has
+	// passed. It is one atomic step: of any number of concurrent calls within a window exactly limit return a nil error,
+	// the others [ErrSpent]. The time is the end of the window; a call whose answer was lost may count twice.
+	Spend(ctx context.Context, key string, limit int, window time.Duration) (end time.Time, err error)
+}
+
+// ErrSpent reports a budget of which nothing is left in this window.
+var ErrSpent = errors.New("access: the budget is spent")
+
+// The budget of look-ups of licences by who is no holder of them: what is asked again and again is a collection.
+const (
+	lookUps      = 60
+	lookUpWindow = time.Minute
+)
+
+// SpendLookUp takes one look-up of the caller's budget, which is the person's with the client, or that of the network
+// address where no token says who asks. It refuses with [problem.TooMany] and says in Retry-After (RFC 9110, section
+// 10.2.3) when to come again. Without budgets nobody is refused.
+func SpendLookUp(w http.ResponseWriter, r *http.Request, b Budgets, c Caller, now time.Time) error {
+	if b == nil {
+		return nil
+	}
+	key := Digest("look-up", c.Client, c.Person)
+	if c.Client == "" && c.Person == "" {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			host = r.RemoteAddr
+		}
+		key = Digest("look-up from", host)
+	}
+	end, err := b.Spend(r.Context(), key, lookUps, lookUpWindow)
+	if errors.Is(err, ErrSpent) {
+		seconds := max(1, int((end.Sub(now)+time.Second-1)/time.Second))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		return problem.TooMany
+	}
+	if err != nil {
+		return fmt.Errorf("counting a look-up: %w", err)
+	}
+	return nil
+}
