@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -15,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/yinxin/yinxin/infra/aws"
+	"github.com/yinxin/yinxin/infra/gateway"
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/notice"
 	"github.com/yinxin/yinxin/shared/notice/noticetest"
 )
@@ -139,5 +142,60 @@ func TestWhatTheMessageGatewayFinds(t *testing.T) {
 		`"zh":"您的证照被查看。","en":"Your licence was looked up."}`
 	if q.bodies[0] != want {
 		t.Errorf("%s, want %s", q.bodies[0], want)
+	}
+}
+
+// logRecord is a record of the stream of the table log, as the DynamoDB Streams API reference has it, of an item as README.md
+// has it.
+func logRecord(t *testing.T, sequence, name string, e audit.Event) string {
+	t.Helper()
+	body, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(string(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return `{"eventID":"` + sequence + `","eventName":"` + name + `","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"eu-north-1",
+		"dynamodb":{"ApproximateCreationDateTime":1772366400,"Keys":{"pk":{"S":"event#` + e.ID + `"},"sk":{"S":"-"}},
+		"NewImage":{"pk":{"S":"event#` + e.ID + `"},"sk":{"S":"-"},"body":{"S":` + string(text) + `},"firstPk":{"S":"holder#x"}},
+		"SequenceNumber":"` + sequence + `","SizeBytes":300,"StreamViewType":"NEW_IMAGE"},
+		"eventSourceARN":"arn:aws:dynamodb:eu-north-1:123456789012:table/log/stream/2026-03-01T00:00:00.000"}`
+}
+
+// TestTheStreamOfTheTrailTellsEachOnce: batches come twice and in another order, one record says nothing that anybody can
+// read, and one is of an event that was there before.
+func TestTheStreamOfTheTrailTellsEachOnce(t *testing.T) {
+	s, q := openNotices(t)
+	function := gateway.Runtime{Name: "notify", Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Ways: []gateway.Way{aws.Recorded(notice.Notify(notice.NotifyPorts{Notices: s}))}}
+	event := func(id, holder string) audit.Event {
+		return audit.Event{ID: id, Time: noticetest.Noon, Action: "licence.revoke", Holder: holder, Outcome: audit.Done}
+	}
+	a, b, c := logRecord(t, "1", "INSERT", event("a", "zhang")), logRecord(t, "2", "INSERT", event("b", "zhang")),
+		logRecord(t, "3", "INSERT", event("c", "li"))
+	again := logRecord(t, "4", "MODIFY", event("d", "li"))
+	poison := logRecord(t, "5", "INSERT", audit.Event{ID: "e"})
+	other := strings.ReplaceAll(logRecord(t, "6", "INSERT", event("f", "li")), "event#", "head#")
+	for _, batch := range [][]string{{a, b}, {b, a}, {c, again, other}, {c}, {a, b, c}, {poison}} {
+		answer, err := function.Invoke(t.Context(), []byte(`{"Records":[`+strings.Join(batch, ",")+`]}`))
+		want := `{"batchItemFailures":[]}`
+		if batch[0] == poison {
+			want = `{"batchItemFailures":[{"itemIdentifier":"5"}]}`
+		}
+		if err != nil || string(answer) != want {
+			t.Errorf("%s, %v; want %s", answer, err, want)
+		}
+	}
+	if answer, err := function.Invoke(t.Context(), []byte(`{"Records":[`+poison+","+a+`]}`)); err == nil {
+		t.Errorf("the poison first of two: %s; want an error, for the batch to be halved", answer)
+	}
+	var ids []string
+	for _, n := range q.notices(t) {
+		ids = append(ids, n.ID)
+	}
+	if want := []string{"a/zhang", "b/zhang", "c/li"}; !slices.Equal(ids, want) {
+		t.Errorf("sent %v, want %v", ids, want)
 	}
 }
