@@ -360,11 +360,12 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// countCalls lets a client of the SDK count attempts: those that were made again, and why.
+// countCalls lets a client of the SDK count attempts: those that were made again, and why. It stands in the first step: an
+// address that is signed ahead has no attempts, and its step of retries is taken away.
 func countCalls(stack *middleware.Stack) error {
-	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("CountCalls",
-		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-			out, metadata, err := next.HandleFinalize(ctx, in)
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("CountCalls",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleInitialize(ctx, in)
 			m := meterOf(ctx)
 			attempts, ok := retry.GetAttemptResults(metadata)
 			if m == nil || !ok {
@@ -375,7 +376,7 @@ func countCalls(stack *middleware.Stack) error {
 				m.failed(awsmiddleware.GetServiceID(ctx), a.Err)
 			}
 			return out, metadata, err
-		}), "Retry", middleware.Before)
+		}), middleware.After)
 }
 
 func (m *meter) failed(service string, err error) {
