@@ -43,6 +43,8 @@ type Backend interface {
 	Settle(ctx context.Context) error
 	// Schedule has a schedule fire.
 	Schedule(ctx context.Context, function string) error
+	// Receive takes what a queue holds that somebody outside the stack takes from, by its name in the template.
+	Receive(ctx context.Context, queue string) ([]string, error)
 	// Restart ends the processes of all functions; errUnsupported where they are not ours.
 	Restart() error
 	// Logs are all lines that were logged so far, as far as they can be had.
@@ -171,6 +173,9 @@ func (l *Local) Settle(context.Context) error { return nil }
 // Schedule implements [Backend].
 func (l *Local) Schedule(context.Context, string) error { return nil }
 
+// Receive implements [Backend].
+func (l *Local) Receive(context.Context, string) ([]string, error) { return nil, errUnsupported }
+
 // Restart implements [Backend].
 func (l *Local) Restart() error { return errUnsupported }
 
@@ -209,6 +214,9 @@ func (d Deployed) Settle(context.Context) error { return nil }
 
 // Schedule implements [Backend].
 func (d Deployed) Schedule(context.Context, string) error { return nil }
+
+// Receive implements [Backend].
+func (d Deployed) Receive(context.Context, string) ([]string, error) { return nil, errUnsupported }
 
 // Restart implements [Backend].
 func (d Deployed) Restart() error { return errUnsupported }

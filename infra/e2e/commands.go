@@ -83,7 +83,7 @@ func verbs() map[string]func(*play, context.Context, args) error {
 		"secret": (*play).secret, "make": (*play).make, "alter": (*play).alter, "stamp": (*play).stamp, "verify": (*play).verify,
 		"verdict": (*play).judgement, "check": (*play).check, "invoke": (*play).invoke, "settle": (*play).settle,
 		"schedule": (*play).schedule, "claims": (*play).claims, "wait": (*play).wait, "digest": (*play).digest,
-		"restart": (*play).restart, "fill": (*play).fill,
+		"restart": (*play).restart, "fill": (*play).fill, "receive": (*play).receive,
 	}
 }
 
@@ -442,9 +442,10 @@ func (p *play) save(_ context.Context, a args) error {
 	return nil
 }
 
-// make: make FILE TITLE LINE… [-pages N]: a document, PDF or OFD by its name.
+// make: make FILE TITLE LINE… [-pages N] [-attach N]: a document, PDF or OFD by its name; an OFD with an attachment of N
+// random bytes.
 func (p *play) make(_ context.Context, a args) error {
-	if err := a.need(2, -1, "pages"); err != nil {
+	if err := a.need(2, -1, "pages", "attach"); err != nil {
 		return err
 	}
 	fonts, err := layout.Embedded()
@@ -471,7 +472,13 @@ func (p *play) make(_ context.Context, a args) error {
 	case "application/ofd":
 		var id [16]byte
 		_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-		data, err = ofd.Write(ofd.Document{Pages: pages, Title: a.at[1], Created: now, DocID: hex.EncodeToString(id[:])}, fonts)
+		d := ofd.Document{Pages: pages, Title: a.at[1], Created: now, DocID: hex.EncodeToString(id[:])}
+		if n, _ := strconv.Atoi(a.one("attach", "0")); n > 0 {
+			content := make([]byte, n)
+			_, _ = rand.Read(content) // never fails
+			d.Attachments = []ofd.Attachment{{Name: "annex.bin", Data: content}}
+		}
+		data, err = ofd.Write(d, fonts)
 	default:
 		return fmt.Errorf("%q is neither a PDF nor an OFD", a.at[0])
 	}
@@ -779,4 +786,17 @@ func (p *play) restart(_ context.Context, a args) error {
 		return err
 	}
 	return p.backend.Restart()
+}
+
+// receive: receive QUEUE: takes what the queue of that logical identifier holds; the bodies, a list, are the last answer.
+func (p *play) receive(ctx context.Context, a args) error {
+	if err := a.need(1, 1); err != nil {
+		return err
+	}
+	list, err := p.backend.Receive(ctx, a.at[0])
+	if err != nil {
+		return err
+	}
+	p.last = response{status: http.StatusOK, header: http.Header{}, body: []byte("[" + strings.Join(list, ",") + "]")}
+	return nil
 }

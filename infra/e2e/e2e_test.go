@@ -148,6 +148,13 @@ func TestScripts(t *testing.T) {
 	t.Run("bootstraps", func(t *testing.T) {
 		s := deploy(t, nil)
 		onAWS = playAll(t, s)
+		dead, err := s.Dead(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		for _, m := range dead {
+			t.Error("nobody could take", m)
+		}
 		for _, r := range s.Gate.Refusals() {
 			t.Error("no function asks for what its role may not do:", r)
 		}

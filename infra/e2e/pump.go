@@ -270,6 +270,49 @@ func (s *AWS) pumpQueue(ctx context.Context, f *deployed, source QueueSource) (n
 	return n, fmt.Errorf("the queue never becomes empty")
 }
 
+// Receive implements [Backend].
+func (s *AWS) Receive(ctx context.Context, queue string) (list []string, err error) {
+	url := s.queues[s.Template.made[queue]["Arn"]]
+	if url == "" {
+		return nil, fmt.Errorf("there is no queue %s", queue)
+	}
+	for range maxRounds {
+		var got struct {
+			Messages []struct{ Body, ReceiptHandle string }
+		}
+		if err := s.operator.call(ctx, s.sqs(), "ReceiveMessage", map[string]any{"QueueUrl": url, "MaxNumberOfMessages": 10}, &got); err != nil {
+			return nil, err
+		}
+		if len(got.Messages) == 0 {
+			return list, nil
+		}
+		for _, m := range got.Messages {
+			list = append(list, m.Body)
+			if err := s.operator.call(ctx, s.sqs(), "DeleteMessage", map[string]any{"QueueUrl": url,
+				"ReceiptHandle": m.ReceiptHandle}, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, errors.New("the queue never becomes empty")
+}
+
+// Dead are the messages of all queues for failures.
+func (s *AWS) Dead(ctx context.Context) (list []string, err error) {
+	for _, queue := range slices.Sorted(maps.Keys(s.Template.made)) {
+		if strings.HasSuffix(queue, "DeadLetters") {
+			messages, err := s.Receive(ctx, queue)
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range messages {
+				list = append(list, queue+": "+m)
+			}
+		}
+	}
+	return list, nil
+}
+
 // Schedule sends a function what EventBridge sends at an interval (Amazon EventBridge User Guide, "Scheduled events").
 func (s *AWS) Schedule(ctx context.Context, folder string) error {
 	f := s.functions[folder]

@@ -206,7 +206,12 @@ func (p *play) do(ctx context.Context, c command) error {
 		return nil
 	}
 	if c.words[0] == "until" {
-		return p.until(ctx, c)
+		before := len(p.transcript)
+		err := p.until(ctx, c)
+		if len(c.on) > 0 {
+			p.transcript = p.transcript[:before]
+		}
+		return err
 	}
 	words := make([]string, len(c.words))
 	for i, w := range c.words {
