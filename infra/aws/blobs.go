@@ -193,6 +193,27 @@ func (b *Blobs) Blob(ctx context.Context, name string) (data []byte, err error) 
 	return data, nil
 }
 
+// Stands tells whether something was written under a name: its first byte is asked for. HeadObject would do, but for its
+// refusals, which have no body and so no code.
+func (b *Blobs) Stands(ctx context.Context, name string) (bool, error) {
+	key, err := b.key(name)
+	if err != nil {
+		return false, err
+	}
+	in := &s3.GetObjectInput{Bucket: &b.o.Bucket, Key: &key, Range: sdk.String("bytes=0-0")}
+	if b.o.Owner != "" {
+		in.ExpectedBucketOwner = &b.o.Owner
+	}
+	out, err := b.client.GetObject(ctx, in)
+	if isCode(err, noSuchKeyCode) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for the blob %s: %w", name, err)
+	}
+	return true, out.Body.Close()
+}
+
 // isCode tells whether AWS refused with a code.
 func isCode(err error, code string) bool {
 	var api smithy.APIError

@@ -214,6 +214,9 @@ func TestNamesOfBlobsStayInsideTheirPrefix(t *testing.T) {
 		if _, err := b.Blob(t.Context(), name); err == nil {
 			t.Errorf("Blob took the name %q", name)
 		}
+		if _, err := b.Stands(t.Context(), name); err == nil {
+			t.Errorf("Stands took the name %q", name)
+		}
 		if _, err := b.DownloadAddress(t.Context(), name, time.Now(), time.Now().Add(time.Minute)); err == nil {
 			t.Errorf("DownloadAddress took the name %q", name)
 		}
@@ -334,6 +337,11 @@ func TestABlobIsWrittenOnce(t *testing.T) {
 	}
 	if err := b.PutBlob(t.Context(), "one", stands); err != nil {
 		t.Errorf("the same bytes again: %v", err)
+	}
+	for name, want := range map[string]bool{"one": true, "two": false} {
+		if got, err := b.Stands(t.Context(), name); err != nil || got != want {
+			t.Errorf("Stands(%s) = %v, %v", name, got, err)
+		}
 	}
 	if _, err := b.Blob(t.Context(), "two"); !errors.Is(err, ErrBlobUnknown) {
 		t.Errorf("another name: %v, want ErrBlobUnknown", err)

@@ -89,6 +89,15 @@ func orUnknown(err error) error {
 	return seal.ErrUnknown
 }
 
+// Arrived implements [seal.Uploads].
+func (s Uploads) Arrived(ctx context.Context, id, mediaType string) (bool, error) {
+	name, err := documentName(id, mediaType)
+	if err != nil {
+		return false, err
+	}
+	return s.Blobs.Stands(ctx, name)
+}
+
 // Uploaded implements [seal.Uploads].
 func (s Uploads) Uploaded(ctx context.Context, id, mediaType string) ([]byte, error) {
 	name, err := documentName(id, mediaType)

@@ -92,6 +92,19 @@ func (b Blobs) Blob(name string) ([]byte, error) {
 	return data, err
 }
 
+// Stands tells whether something was written under a name.
+func (b Blobs) Stands(name string) (bool, error) {
+	file, err := b.file(name)
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // UploadAddress returns where a client may write a blob of exactly this media type, size and digest, once, until a time.
 // It is to be sent by PUT with the headers.
 func (b Blobs) UploadAddress(name, mediaType string, size int64, sha256 string, until time.Time) (string, http.Header, error) {
@@ -176,11 +189,9 @@ func (b Blobs) take(w http.ResponseWriter, r *http.Request, name string, q url.V
 		refuseBlob(w, http.StatusBadRequest, "BadDigest")
 		return
 	}
-	if file, err := b.file(name); err == nil {
-		if _, err := os.Stat(file); err == nil { // S3 refuses the same bytes too
-			refuseBlob(w, http.StatusPreconditionFailed, "PreconditionFailed")
-			return
-		}
+	if stands, err := b.Stands(name); err == nil && stands { // S3 refuses the same bytes too
+		refuseBlob(w, http.StatusPreconditionFailed, "PreconditionFailed")
+		return
 	}
 	switch err := b.PutBlob(name, data); {
 	case errors.Is(err, ErrBlobTaken):

@@ -78,6 +78,15 @@ func (s Uploads) Upload(_ context.Context, id string) (seal.Upload, error) {
 	return seal.Upload{ID: u.ID, MediaType: u.MediaType, SHA256: u.SHA256, Person: u.Person, Client: u.Client}, nil
 }
 
+// Arrived implements [seal.Uploads].
+func (s Uploads) Arrived(_ context.Context, id, mediaType string) (bool, error) {
+	name, err := documentName("uploads", id, mediaType)
+	if err != nil {
+		return false, err
+	}
+	return s.Blobs.Stands(name)
+}
+
 // Uploaded implements [seal.Uploads].
 func (s Uploads) Uploaded(_ context.Context, id, mediaType string) ([]byte, error) {
 	name, err := documentName("uploads", id, mediaType)

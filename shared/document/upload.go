@@ -131,12 +131,11 @@ func (d documents) upload(w http.ResponseWriter, r *http.Request, c access.Calle
 	return problem.WriteJSON(w, http.StatusCreated, uploadAnswer{ID: id, Expires: u.Until, Upload: answerOf(place, until)})
 }
 
+// resultAnswer is a result and where it is fetched, by GET and without a token.
 type resultAnswer struct {
-	Order     string        `json:"order"`
-	MediaType string        `json:"mediaType"`
-	Size      int64         `json:"size"`
-	SHA256    string        `json:"sha256"`
-	Download  addressAnswer `json:"download"`
+	Result
+	URL     string    `json:"url"`
+	Expires time.Time `json:"expires"`
 }
 
 type jobAnswer struct {
@@ -168,8 +167,7 @@ func (d documents) job(w http.ResponseWriter, r *http.Request, c access.Caller) 
 		if err != nil {
 			return fmt.Errorf("addressing a result: %w", err)
 		}
-		out.Result = &resultAnswer{Order: result.Order, MediaType: result.MediaType, Size: result.Size, SHA256: result.SHA256,
-			Download: answerOf(place, until)}
+		out.Result = &resultAnswer{Result: *result, URL: place.URL, Expires: until}
 	}
 	if !job.State.Ended() {
 		w.Header().Set("Retry-After", "2")

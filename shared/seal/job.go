@@ -27,6 +27,8 @@ type Upload struct {
 type Uploads interface {
 	// Upload returns what was said of a document that may still be used, or [ErrUnknown].
 	Upload(ctx context.Context, id string) (Upload, error)
+	// Arrived tells whether the bytes of an upload of a media type have come. They do so whole, or not.
+	Arrived(ctx context.Context, id, mediaType string) (bool, error)
 	// Uploaded returns the bytes of an upload of a media type, or [ErrUnknown] where none have come.
 	Uploaded(ctx context.Context, id, mediaType string) ([]byte, error)
 }
@@ -190,7 +192,17 @@ func (s *Stamper) allowJob(ctx context.Context, record Seal, c access.Caller, jo
 		return ErrNoDocument
 	}
 	job.MediaType, job.Document = upload.MediaType, "sha256:"+upload.SHA256
-	return s.rights.check(ctx, use, record, c, job.Organisation)
+	if err := s.rights.check(ctx, use, record, c, job.Organisation); err != nil {
+		return err
+	}
+	arrived, err := s.ports.Uploads.Arrived(ctx, job.Upload, job.MediaType)
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking for the document of a job: %w", err)
+	case !arrived:
+		return ErrNotUploaded
+	}
+	return nil
 }
 
 const (

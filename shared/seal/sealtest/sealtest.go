@@ -408,7 +408,13 @@ func Uploads(t *testing.T, open func(t *testing.T) UploadStore) {
 	if _, err := s.Uploads.Uploaded(ctx, "d1", u.MediaType); !errors.Is(err, seal.ErrUnknown) {
 		t.Fatalf("Uploaded before the bytes came = %v, want ErrUnknown", err)
 	}
+	if came, err := s.Uploads.Arrived(ctx, "d1", u.MediaType); err != nil || came {
+		t.Fatalf("Arrived before the bytes came = %v, %v", came, err)
+	}
 	s.Send(t, u, data)
+	if came, err := s.Uploads.Arrived(ctx, "d1", u.MediaType); err != nil || !came {
+		t.Fatalf("Arrived = %v, %v", came, err)
+	}
 	if got, err := s.Uploads.Uploaded(ctx, "d1", u.MediaType); err != nil || !bytes.Equal(got, data) {
 		t.Fatalf("Uploaded = %q, %v", got, err)
 	}
