@@ -30,6 +30,7 @@ import (
 	"github.com/yinxin/yinxin/infra/gateway"
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/document"
 	"github.com/yinxin/yinxin/shared/jose"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
@@ -201,6 +202,7 @@ type process struct {
 	handler  http.Handler
 	publish  func(ctx context.Context, lists ...string) error
 	enrol    aws.Enrolment
+	work     func(ctx context.Context, job string) error
 	later    time.Duration // that its clock is ahead
 }
 
@@ -295,7 +297,7 @@ func (s *process) serve(now func() time.Time, artefacts aws.Artefacts, stamper *
 	types, licences, agencies := aws.LicenceTypes{DB: db}, aws.Licences{DB: db}, aws.LicenceDirectory{DB: db}
 	trusted := aws.NewTrust(db, types)
 	stamp := seal.StampPorts{Access: guard, Records: seals, ByCode: codes, ByOwner: seals, Directory: directory, Mandates: mandates,
-		Orders: aws.Orders{DB: db}, Audit: events, Keys: s.keys, Trust: trusted, Fonts: p.fonts, Now: now, Rand: rand.Reader}
+		Orders: aws.Orders{DB: db}, Jobs: aws.Jobs{DB: db}, Uploads: s.uploads(), Results: s.results(), Audit: events, Keys: s.keys, Trust: trusted, Fonts: p.fonts, Now: now, Rand: rand.Reader}
 	stamper.Ways = []gateway.Way{aws.SealOrders(seal.NewStamper(stamp))}
 	mux := http.NewServeMux()
 	add := func(routes []string, h http.Handler) {
@@ -313,7 +315,7 @@ func (s *process) serve(now func() time.Time, artefacts aws.Artefacts, stamper *
 	add(licence.IssueRoutes, licence.Issue(licence.IssuePorts{Issuer: platformIssuer, Access: guard, Records: licences, Identifiers: licences,
 		ByIdentifier: licences, Tickets: aws.Tickets{DB: db}, Artefacts: artefacts, Types: types, Agencies: agencies, Holders: agencies,
 		Mandates: mandates, Keys: s.keys, Certificates: certificates, Audit: events, Fonts: p.fonts, Now: now, Rand: rand.Reader,
-		Stamper: aws.FaceStamper{Function: "arn:aws-cn:lambda:cn-north-1:111122223333:function:seal-stamp:live", Config: p.kmsConfig(s.mortal), Now: now}}))
+		Stamper: aws.FaceStamper{Function: stampFunction, Config: p.kmsConfig(s.mortal), Now: now}}))
 	add(licence.CredentialRoutes, licence.Credential(licence.CredentialPorts{Access: guard, Records: licences, ByIdentifier: licences,
 		Artefacts: artefacts, Types: types, Mandates: mandates, Audit: events, Now: now, Rand: rand.Reader}))
 	add(licence.ShowRoutes, licence.Show(licence.ShowPorts{Issuer: platformIssuer, Access: guard, Records: licences, ByIdentifier: licences,
@@ -324,7 +326,17 @@ func (s *process) serve(now func() time.Time, artefacts aws.Artefacts, stamper *
 	s.handler = mux
 	s.publish = licence.Publish(licence.PublishPorts{Issuer: platformIssuer, Types: types, Entries: licences, Lists: aws.StatusLists{DB: db},
 		Keys: s.keys, Certificates: certificates, Audit: events, TTL: 5 * time.Minute, Validity: 24 * time.Hour, Now: now, Rand: rand.Reader})
+	s.work = document.Work(document.WorkPorts{Claims: aws.JobStates{DB: db}, Now: now, Rand: rand.Reader,
+		Worker: aws.JobWorker{Function: stampFunction, Config: p.kmsConfig(s.mortal), Now: now}})
 	s.enrol = aws.Enrolment{Keys: s.keys, Certificates: certificates}
+}
+
+func (s *process) uploads() aws.Uploads {
+	return aws.Uploads{DB: s.db, Blobs: s.blobs(s.platform.t, "uploads/")}
+}
+
+func (s *process) results() aws.Results {
+	return aws.Results{Blobs: s.blobs(s.platform.t, "results/"), Now: s.platform.now}
 }
 
 // certifier has seals certified by the authority of the tests, and reads the certificates of makers from the store.
@@ -612,6 +624,36 @@ type act struct {
 	effects int
 	// later is how far the clock of its processes is ahead; nil for not at all.
 	later func(subject string) time.Duration
+}
+
+// TestNoGoroutineOutlivesAHandler: Lambda freezes a process after its answer, and what it had begun goes on at some later
+// invocation, or never. No package of ours begins goroutines there (infra/check); here none is seen after the acts.
+func TestNoGoroutineOutlivesAHandler(t *testing.T) {
+	p := newPlatform(t)
+	for _, a := range acts() {
+		subject := a.begin(t, p)
+		later := time.Duration(0)
+		if a.later != nil {
+			later = a.later(subject)
+		}
+		a.run(t, p.processAt(0, false, later), subject)
+	}
+	var left []string
+	for range 100 {
+		left = nil
+		stacks := make([]byte, 1<<20)
+		for i, stack := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+			ours := strings.Contains(stack, "yinxin/yinxin/shared/") || strings.Contains(stack, "yinxin/yinxin/infra/")
+			if i > 0 && ours && !strings.Contains(stack, "testing.(*T).Run") && !strings.Contains(stack, "testing.tRunner(") {
+				left = append(left, stack)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // a server of the tests may still be ending its last answer
+	}
+	t.Errorf("after the acts there are still\n%s", strings.Join(left, "\n\n"))
 }
 
 func TestADeathAtAnyEffectLeavesNothingHalfDone(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/yinxin/yinxin/infra/aws"
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/document"
 	"github.com/yinxin/yinxin/shared/ident"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/layout"
@@ -33,7 +35,7 @@ import (
 )
 
 func acts() []act {
-	return []act{redeemACode(), refresh(), makeASeal(), stamp("pdf"), stamp("ofd"), issueALicence(), revokeALicence(), redeemAShowCode(),
+	return []act{redeemACode(), refresh(), makeASeal(), stamp("pdf"), stamp("ofd"), doAJob(), issueALicence(), revokeALicence(), redeemAShowCode(),
 		publishAList(), rotateAKey(), enrolAKey()}
 }
 
@@ -321,6 +323,92 @@ func stamp(format string) act {
 			s.stampAndVerify(t, s.platform.seal, format, labourCode)
 		},
 	}
+}
+
+// doAJob: a delivery that died comes again, and claims and orders run out; whatever happened, the job is done once.
+func doAJob() act {
+	return act{
+		name:    "do a job",
+		effects: 7,
+		begin: func(t *testing.T, p *platform) string {
+			s, data, id := p.process(0, false), p.document(t, "pdf"), strings.ToLower(rand.Text())
+			sum := sha256.Sum256(data)
+			u := document.Upload{ID: strings.ToLower(rand.Text()), MediaType: document.PDF, Size: int64(len(data)),
+				SHA256: hex.EncodeToString(sum[:]), Person: "sun", Client: "desk", Until: noon.AddDate(0, 0, 1)}
+			job := seal.Job{ID: id, Seal: p.seal, Upload: u.ID, MediaType: document.PDF, Document: "sha256:" + u.SHA256,
+				Organisation: labourCode, Purpose: audit.Purpose{Text: "公示(示例)"}, Place: seal.Place{Page: 1, X: 140, Y: 230},
+				Person: "sun", Client: "desk", Channel: "web", At: noon}
+			err := s.uploads().SaveUpload(t.Context(), u, told("upload-"+u.ID))
+			if err == nil {
+				err = s.uploads().Blobs.PutBlob(t.Context(), u.ID+".pdf", data)
+			}
+			if err == nil {
+				err = aws.Jobs{DB: s.db}.BeginJob(t.Context(), job, told("job-"+id))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return id
+		},
+		run: func(t *testing.T, s *process, id string) {
+			s.live(func() {
+				if err := s.work(t.Context(), id); err != nil {
+					t.Error(err)
+				}
+			})
+		},
+		left: func(t *testing.T, p *platform, id string) { p.checkJob(t, id) },
+		again: func(t *testing.T, s *process, id string) {
+			p := s.platform
+			for n := range 6 {
+				if p.checkJob(t, id).Ended() {
+					break
+				}
+				next := p.processAt(0, false, time.Duration(n+1)*time.Hour/2)
+				_ = next.work(t.Context(), id) // a fault: the message comes again
+				next.signed(t)
+			}
+			if state := p.checkJob(t, id); state != document.Done {
+				t.Errorf("the job is %s", state)
+			}
+			if err := s.work(t.Context(), id); err != nil {
+				t.Errorf("a message that comes once more: %v", err)
+			}
+		},
+	}
+}
+
+// checkJob: a job that is done has a result that is valid and that the trail says once; before that there is nothing.
+func (p *platform) checkJob(t *testing.T, id string) document.State {
+	t.Helper()
+	s := p.processAt(0, false, 6*time.Hour) // after whatever process did it
+	j, err := aws.JobStates{DB: s.db}.Job(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if (j.State == document.Done) != (j.End.Result != nil) {
+		t.Fatalf("the job is %s with the result %+v", j.State, j.End.Result)
+	}
+	if j.End.Result == nil {
+		return j.State
+	}
+	data, err := s.results().Result(t.Context(), id, j.End.Result.Order, j.End.Result.MediaType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := s.judge(t, "application/pdf", string(data)); v.Overall != verdict.Valid {
+		t.Errorf("the result is %s: %s", v.Overall, v.Summary.EN)
+	}
+	done := 0
+	for _, e := range p.trail(t, "seal/"+p.seal) {
+		if e.Action == "seal.stamp" && e.Outcome == audit.Done && e.Digest == "sha256:"+j.End.Result.SHA256 {
+			done++
+		}
+	}
+	if done != 1 {
+		t.Errorf("the trail says %d times that the result was made", done)
+	}
+	return j.State
 }
 
 // Licences.
