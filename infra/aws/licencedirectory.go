@@ -3,13 +3,11 @@ package aws
 import (
 	"context"
 	"errors"
-	"time"
 
+	"github.com/yinxin/yinxin/infra/view"
 	"github.com/yinxin/yinxin/shared/ident"
 	"github.com/yinxin/yinxin/shared/licence"
-	"github.com/yinxin/yinxin/shared/proof"
 	"github.com/yinxin/yinxin/shared/registry"
-	"github.com/yinxin/yinxin/shared/verdict"
 	"github.com/yinxin/yinxin/shared/verify"
 )
 
@@ -24,11 +22,7 @@ var (
 
 // Agency implements [licence.Agencies].
 func (s LicenceDirectory) Agency(ctx context.Context, uscc string) (licence.Agency, error) {
-	o, err := Organisations(s).Organisation(ctx, uscc)
-	if errors.Is(err, registry.ErrOrganisationUnknown) {
-		return licence.Agency{}, licence.ErrUnknown
-	}
-	return licence.Agency{USCC: o.USCC, Name: o.Name, Division: o.Division}, err
+	return view.Agency(ctx, Organisations(s), uscc)
 }
 
 // Holder implements [licence.Holders]. A person is found through an index, which may lag behind the registration; what
@@ -56,41 +50,7 @@ type LicenceRegister struct{ *DB }
 
 var _ verify.LicenceLookup = LicenceRegister{}
 
-// LookUpLicence implements [verify.LicenceLookup]: a licence that was never handed out is unknown, and so is an
-// identifier that was bound to it in an attempt that did not come to its end.
+// LookUpLicence implements [verify.LicenceLookup].
 func (s LicenceRegister) LookUpLicence(ctx context.Context, identifier string) (verify.Found, error) {
-	id, err := Licences(s).LicenceByIdentifier(ctx, identifier)
-	if err != nil {
-		return verify.Found{}, asUnknown(err)
-	}
-	l, err := Licences(s).Licence(ctx, id)
-	if err != nil {
-		return verify.Found{}, asUnknown(err)
-	}
-	if !l.State().Issued() || l.Identifier != identifier {
-		return verify.Found{}, verify.ErrUnknown
-	}
-	t, err := LicenceTypes(s).LicenceType(ctx, l.TypeCode)
-	if err != nil && !(l.Lost && errors.Is(err, licence.ErrUnknown)) {
-		return verify.Found{}, err
-	}
-	var from, to time.Time
-	if l.ValidFrom != "" || !l.Lost { // of a licence that was lost nobody knows
-		if from, to, err = l.Period(); err != nil {
-			return verify.Found{}, err
-		}
-	}
-	facts := verdict.Licence{Identifier: l.Identifier, TypeCode: l.TypeCode, Name: t.Name.ZH,
-		Holder: t.Masked(licence.ClaimHolder, l.Holder.Name), Issuer: l.Issuer.Name, IssuerCode: l.Issuer.USCC,
-		State: l.State().Code(), ValidFrom: l.ValidFrom, ValidTo: l.ValidTo}
-	return verify.Found{ID: l.ID, Holder: l.Holder.Subject,
-		Registered: proof.Registered{Facts: facts, HolderName: l.Holder.Name, ValidFrom: from, ValidTo: to,
-			Since: l.History[len(l.History)-1].At, Lost: l.Lost}}, nil
-}
-
-func asUnknown(err error) error {
-	if errors.Is(err, licence.ErrUnknown) {
-		return verify.ErrUnknown
-	}
-	return err
+	return view.Licence(ctx, Licences(s), Licences(s), LicenceTypes(s), identifier)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/yinxin/yinxin/infra/view"
 	"github.com/yinxin/yinxin/shared/registry"
 	"github.com/yinxin/yinxin/shared/seal"
 )
@@ -22,38 +23,20 @@ func (s SealDirectory) Organisation(ctx context.Context, uscc string) (seal.Orga
 	if errors.Is(err, registry.ErrOrganisationUnknown) {
 		return seal.Organisation{}, seal.ErrOrganisationUnknown
 	}
-	return asSealOrganisation(o), err
+	return view.SealOrganisation(o), err
 }
 
 // Responsible implements [seal.Directory]: the organisation with the duty for the division itself, or else for its
 // prefecture, or else for its province. Of several in one division it is the one with the lowest code.
 func (s SealDirectory) Responsible(ctx context.Context, division string, duty seal.Duty) (seal.Organisation, error) {
-	for _, d := range divisionAndAbove(division) {
+	for _, d := range view.DivisionAndAbove(division) {
 		list, err := Organisations(s).withDuty(ctx, string(duty), d)
 		if err != nil {
 			return seal.Organisation{}, err
 		}
 		if len(list) > 0 {
-			return asSealOrganisation(list[0]), nil
+			return view.SealOrganisation(list[0]), nil
 		}
 	}
 	return seal.Organisation{}, seal.ErrOrganisationUnknown
-}
-
-// divisionAndAbove returns a division of GB/T 2260 and those that contain it, nearest first.
-func divisionAndAbove(division string) []string {
-	if len(division) != 6 {
-		return nil
-	}
-	list := []string{division}
-	for _, above := range []string{division[:4] + "00", division[:2] + "0000"} {
-		if above != list[len(list)-1] {
-			list = append(list, above)
-		}
-	}
-	return list
-}
-
-func asSealOrganisation(o registry.Organisation) seal.Organisation {
-	return seal.Organisation{USCC: o.USCC, Name: o.Name, Division: o.Division}
 }

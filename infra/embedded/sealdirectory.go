@@ -6,6 +6,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/yinxin/yinxin/infra/view"
 	"github.com/yinxin/yinxin/shared/registry"
 	"github.com/yinxin/yinxin/shared/seal"
 )
@@ -31,7 +32,7 @@ func (s SealDirectory) Organisation(_ context.Context, uscc string) (found seal.
 // prefecture, or else for its province. Of several in one division it is the one with the lowest code.
 func (s SealDirectory) Responsible(_ context.Context, division string, duty seal.Duty) (found seal.Organisation, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
-		for _, d := range divisionAndAbove(division) {
+		for _, d := range view.DivisionAndAbove(division) {
 			if codes := lastParts(tx, bucketDuties, dutyKey(string(duty), d, "")); len(codes) > 0 {
 				found, err = sealOrganisation(tx, codes[0])
 				return err
@@ -42,24 +43,10 @@ func (s SealDirectory) Responsible(_ context.Context, division string, duty seal
 	return found, err
 }
 
-// divisionAndAbove returns a division of GB/T 2260 and those that contain it, nearest first.
-func divisionAndAbove(division string) []string {
-	if len(division) != 6 {
-		return nil
-	}
-	list := []string{division}
-	for _, above := range []string{division[:4] + "00", division[:2] + "0000"} {
-		if above != list[len(list)-1] {
-			list = append(list, above)
-		}
-	}
-	return list
-}
-
 func sealOrganisation(tx *bbolt.Tx, uscc string) (seal.Organisation, error) {
 	o, err := organisation(tx, uscc)
 	if errors.Is(err, registry.ErrOrganisationUnknown) {
 		return seal.Organisation{}, seal.ErrOrganisationUnknown
 	}
-	return seal.Organisation{USCC: o.USCC, Name: o.Name, Division: o.Division}, err
+	return view.SealOrganisation(o), err
 }
