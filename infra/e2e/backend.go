@@ -84,14 +84,18 @@ type Local struct {
 	log []LogLine
 }
 
-// StartLocal builds and starts infra/local of the checkout at root, with its data in dir.
-func StartLocal(ctx context.Context, root, dir string) (*Local, error) {
-	program := filepath.Join(dir, "local")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "./infra/local")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building infra/local: %w\n%s", err, out)
+// BuildLocal compiles infra/local of the checkout at root.
+func BuildLocal(ctx context.Context, root, program string) error {
+	c := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "./infra/local")
+	c.Dir = root
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("building infra/local: %w\n%s", err, out)
 	}
+	return nil
+}
+
+// StartLocal starts infra/local, which [BuildLocal] put at program, with its data in dir.
+func StartLocal(ctx context.Context, root, program, dir string) (*Local, error) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -36,20 +37,38 @@ func engines(t testing.TB) Endpoints {
 	return e
 }
 
-// bootstraps builds the functions once for all tests of a run.
-var bootstraps = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "yinxin-bootstraps-"+strconv.Itoa(os.Getpid())+"-")
-	if err != nil {
-		return "", err
+// bootstraps builds the functions once for all tests of a run, localProgram infra/local.
+var (
+	bootstraps = sync.OnceValues(func() (string, error) {
+		root, dir, err := folders()
+		if err != nil {
+			return "", err
+		}
+		return dir, Build(context.Background(), root, dir)
+	})
+	localProgram = sync.OnceValues(func() (string, error) {
+		root, dir, err := folders()
+		if err != nil {
+			return "", err
+		}
+		program := filepath.Join(dir, "local")
+		return program, BuildLocal(context.Background(), root, program)
+	})
+)
+
+// folders is the checkout, and a new folder that TestMain removes.
+func folders() (root, dir string, err error) {
+	if root, err = filepath.Abs("../.."); err != nil {
+		return "", "", err
 	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		return "", err
-	}
-	return dir, Build(context.Background(), root, dir)
-})
+	dir, err = os.MkdirTemp("", "yinxin-bootstraps-"+strconv.Itoa(os.Getpid())+"-")
+	return root, dir, err
+}
 
 func TestMain(m *testing.M) {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		bootstrapOfTests()
+	}
 	code := m.Run()
 	if folders, err := filepath.Glob(filepath.Join(os.TempDir(), "yinxin-bootstraps-"+strconv.Itoa(os.Getpid())+"-*")); err == nil {
 		for _, f := range folders {
@@ -114,18 +133,30 @@ func playAll(t *testing.T, b Backend) map[string][]string {
 
 func nothingLeaks(t *testing.T, log []LogLine, hidden map[string]string) {
 	t.Helper()
+	for _, found := range leaks(log, hidden) {
+		t.Error(found)
+	}
+}
+
+// leaks are the lines that hold what no log may, each with what it is.
+func leaks(log []LogLine, hidden map[string]string) (found []string) {
 	for _, l := range log {
 		for value, what := range hidden {
 			if strings.Contains(l.Text, value) {
-				t.Errorf("%s logs %s: %.500s", l.Function, what, l.Text)
+				found = append(found, fmt.Sprintf("%s logs %s: %.500s", l.Function, what, l.Text))
 			}
 		}
 	}
+	return found
 }
 
 func local(t *testing.T) *Local {
 	t.Helper()
-	l, err := StartLocal(t.Context(), root(t), t.TempDir())
+	program, err := localProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := StartLocal(t.Context(), root(t), program, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

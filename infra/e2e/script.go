@@ -67,8 +67,8 @@ func parseScript(name string, data []byte) (s script, err error) {
 		}
 		s.commands = append(s.commands, c)
 	}
-	for file, content := range s.files { // the line break before the end of the script is not of the last file
-		s.files[file] = bytes.TrimSuffix(content, []byte("\n"))
+	if open != "" { // what stands after the last line break is no line
+		s.files[open] = bytes.TrimSuffix(s.files[open], []byte("\n"))
 	}
 	return s, nil
 }
