@@ -8,6 +8,7 @@ import (
 
 	"github.com/yinxin/yinxin/shared/cert"
 	"github.com/yinxin/yinxin/shared/key"
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // Enrolment makes the keys of agencies and makers, and takes the certificates that an authority issued for them: what an
@@ -50,7 +51,7 @@ func enrolled(p key.Purpose) (key.Algorithm, bool) {
 func (s Enrolment) Enrol(ctx context.Context, o EnrolmentOrder) (EnrolmentAnswer, error) {
 	algorithm, ok := enrolled(o.Purpose)
 	if !ok || o.Owner == "" {
-		return EnrolmentAnswer{}, fmt.Errorf("no %q key of %q is enrolled here", o.Purpose, o.Owner)
+		return EnrolmentAnswer{}, fmt.Errorf("no %v key of %v is enrolled here", redact.Of(string(o.Purpose)), redact.Of(o.Owner))
 	}
 	if o.Chain != "" {
 		chain, err := chainOf(o.Chain)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // EventOf returns the audit event that a new image of a stream record carries; found is false where it carries none.
@@ -24,7 +25,7 @@ func EventOf(image map[string]events.DynamoDBAttributeValue) (e audit.Event, fou
 	}
 	if err := json.Unmarshal([]byte(data), &e); err != nil {
 		kind, _, _ := strings.Cut(textOf(image, "pk"), "#") // the rest of a key may name somebody
-		return audit.Event{}, false, fmt.Errorf("reading the event of a %s: %w", kind, err)
+		return audit.Event{}, false, fmt.Errorf("reading the event of a %s: %w", kind, redact.JSON(err, int64(len(data))))
 	}
 	for name, field := range map[string]*string{
 		"eventPerson": &e.Person, "eventHolder": &e.Holder, "eventObject": &e.Object, "eventDivision": &e.Division,

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/yinxin/yinxin/shared/problem"
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // Way is one way in which a function is reached, and what it does then: [HTTP], [Queue], [Stream], [Schedule] or
@@ -85,7 +86,7 @@ func (f Runtime) way(event []byte) (Way, error) {
 	}
 	var s shape
 	if err := json.Unmarshal(event, &s); err != nil {
-		return Way{}, fmt.Errorf("reading the event: %w", err)
+		return Way{}, fmt.Errorf("reading the event: %w", redact.JSON(err, int64(len(event))))
 	}
 	kind := "invocation"
 	switch {
@@ -111,7 +112,7 @@ func HTTP(h http.Handler) Way {
 	return Way{kind: "http", run: func(ctx context.Context, _ *slog.Logger, event []byte) ([]byte, []slog.Attr, error) {
 		var e events.APIGatewayV2HTTPRequest
 		if err := json.Unmarshal(event, &e); err != nil {
-			return nil, nil, fmt.Errorf("reading the event: %w", err)
+			return nil, nil, fmt.Errorf("reading the event: %w", redact.JSON(err, int64(len(event))))
 		}
 		answer := Serve(ctx, h, e)
 		said := []slog.Attr{slog.String("route", e.RouteKey), slog.Int("status", answer.StatusCode),
@@ -130,7 +131,7 @@ func Queue(handle func(ctx context.Context, body []byte) error) Way {
 	return Way{kind: "queue", run: func(ctx context.Context, log *slog.Logger, event []byte) ([]byte, []slog.Attr, error) {
 		var e events.SQSEvent
 		if err := json.Unmarshal(event, &e); err != nil {
-			return nil, nil, fmt.Errorf("reading the event: %w", err)
+			return nil, nil, fmt.Errorf("reading the event: %w", redact.JSON(err, int64(len(event))))
 		}
 		answer := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 		for _, m := range e.Records {
@@ -151,7 +152,7 @@ func Stream(handle func(ctx context.Context, r events.DynamoDBEventRecord) error
 	return Way{kind: "stream", run: func(ctx context.Context, log *slog.Logger, event []byte) ([]byte, []slog.Attr, error) {
 		var e events.DynamoDBEvent
 		if err := json.Unmarshal(event, &e); err != nil {
-			return nil, nil, fmt.Errorf("reading the event: %w", err)
+			return nil, nil, fmt.Errorf("reading the event: %w", redact.JSON(err, int64(len(event))))
 		}
 		for i, r := range e.Records {
 			if err := one(ctx, func() error { return handle(ctx, r) }); err != nil {
@@ -167,7 +168,7 @@ func StreamBatch(handle func(ctx context.Context, records []events.DynamoDBEvent
 	return Way{kind: "stream", run: func(ctx context.Context, log *slog.Logger, event []byte) ([]byte, []slog.Attr, error) {
 		var e events.DynamoDBEvent
 		if err := json.Unmarshal(event, &e); err != nil {
-			return nil, nil, fmt.Errorf("reading the event: %w", err)
+			return nil, nil, fmt.Errorf("reading the event: %w", redact.JSON(err, int64(len(event))))
 		}
 		if len(e.Records) > 0 {
 			if err := one(ctx, func() error { return handle(ctx, e.Records) }); err != nil {
@@ -232,7 +233,7 @@ func Invocation[In, Out any](call func(ctx context.Context, in In) (Out, error))
 	return Way{kind: "invocation", run: func(ctx context.Context, _ *slog.Logger, event []byte) ([]byte, []slog.Attr, error) {
 		var in In
 		if err := json.Unmarshal(event, &in); err != nil {
-			return nil, nil, fmt.Errorf("reading the event: %w", err)
+			return nil, nil, fmt.Errorf("reading the event: %w", redact.JSON(err, int64(len(event))))
 		}
 		var answer InvocationAnswer[Out]
 		var err error

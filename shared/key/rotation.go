@@ -187,7 +187,7 @@ func (r Ring) Rotated(now time.Time, by Rotation, create func(Algorithm) (Term, 
 func (r Ring) Killed(now time.Time, id string, create func(Algorithm) (Term, error)) (Ring, error) {
 	killed, ok := r.Find(id)
 	if !ok {
-		return nil, fmt.Errorf("key %s: %w", id, ErrUnknown)
+		return nil, fmt.Errorf("the key to end: %w", ErrUnknown) // what was given for its identifier may be anything
 	}
 	var after Ring
 	for _, t := range r {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/yinxin/yinxin/shared/ident"
 	"github.com/yinxin/yinxin/shared/layout"
+	"github.com/yinxin/yinxin/shared/redact"
 	"github.com/yinxin/yinxin/shared/verdict"
 )
 
@@ -125,7 +126,7 @@ func ParseType(data []byte) (Definition, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&t); err != nil {
-		return Definition{}, fmt.Errorf("%w: %v", ErrType, err)
+		return Definition{}, fmt.Errorf("%w: %v", ErrType, redact.JSON(err, d.InputOffset()))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return Definition{}, fmt.Errorf("%w: something follows the object", ErrType)

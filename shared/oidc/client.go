@@ -16,6 +16,7 @@ import (
 
 	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/jose"
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // Profile is the set of rules a client lives under.
@@ -209,7 +210,7 @@ func ParseClient(data []byte) (Client, error) {
 	d := json.NewDecoder(strings.NewReader(string(data)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&record); err != nil {
-		return Client{}, fmt.Errorf("%w: %w", ErrClientMetadata, err)
+		return Client{}, fmt.Errorf("%w: %w", ErrClientMetadata, redact.JSON(err, d.InputOffset()))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Client{}, fmt.Errorf("%w: something follows the object", ErrClientMetadata)
@@ -223,7 +224,11 @@ func ParseClient(data []byte) (Client, error) {
 		c.SecretHash = HashSecret(record.Secret)
 	}
 	if reason := c.problem(); reason != "" {
-		return Client{}, fmt.Errorf("%w: %s: %s", ErrClientMetadata, c.ID, reason)
+		name := c.ID
+		if !validClientID(name) {
+			name = redact.Of(name).String() // it may be anything
+		}
+		return Client{}, fmt.Errorf("%w: %s: %s", ErrClientMetadata, name, reason)
 	}
 	return c, nil
 }

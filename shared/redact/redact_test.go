@@ -137,6 +137,32 @@ func TestALoggerBehindTheNetTellsNoSecret(t *testing.T) {
 	}
 }
 
+func TestAnErrorOfJSONRepeatsNothing(t *testing.T) {
+	type record struct {
+		When time.Time `json:"when"`
+		N    int       `json:"n"`
+	}
+	for text, want := range map[string]string{
+		`{"when":"secret-of-the-text"}`:  "byte",
+		`{"n":"secret-of-the-text"}`:     `"n"`,
+		`{"n":99999999999999999999}`:     `"n"`,
+		`{"secret-of-the-text":1}`:       "unknown",
+		`{secret-of-the-text`:            "no JSON",
+		`{"when":"99999999999999999999"`: "byte",
+	} {
+		d := json.NewDecoder(strings.NewReader(text))
+		d.DisallowUnknownFields()
+		var r record
+		err := JSON(d.Decode(&r), d.InputOffset())
+		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "9999") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if JSON(nil, 0) != nil {
+		t.Error("an error of nothing")
+	}
+}
+
 func FuzzText(f *testing.F) {
 	digits := number(f, "99000019850312001")
 	for _, s := range []string{"", digits, "a" + digits + "b", jwt, "Bearer " + jwt, "bearer=12345678 x", "\xff" + digits, digits + digits} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/ident"
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // MaxSeedBytes is the longest seed file that is read: what fits into one Lambda invocation.
@@ -53,7 +54,7 @@ func ParseSeed(data []byte, now time.Time) (SeedFile, []Warning, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
-		return SeedFile{}, nil, fmt.Errorf("%w: %w", ErrSeed, err)
+		return SeedFile{}, nil, fmt.Errorf("%w: %w", ErrSeed, redact.JSON(err, d.InputOffset()))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return SeedFile{}, nil, fmt.Errorf("%w: something follows the object", ErrSeed)
