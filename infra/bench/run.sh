@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every benchmark of the table and writes the results of this month.
 #
-#   infra/bench/run.sh [FILE]     COUNT (7) rounds, BENCHTIME (200ms) for each benchmark in each
+#   infra/bench/run.sh [FILE]     COUNT (7) rounds, BENCHTIME (200ms) for each benchmark in each; STARTS (41) of every function
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -21,5 +21,6 @@ for _ in $(seq "${COUNT:-7}"); do
   done <"$work/plan"
 done | tee "$work/raw" >&2
 go run ./infra/bench -commit "$commit" <"$work/raw" >"$work/table"
+{ printf '\n## Cold starts\n\n' && go run ./infra/bench/starts -rounds "${STARTS:-41}"; } >>"$work/table"
 mv "$work/table" "$file"
 echo "$file"
