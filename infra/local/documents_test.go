@@ -18,7 +18,11 @@ import (
 	"testing"
 	"time"
 
+	yaml "github.com/oasdiff/yaml3"
+
 	"github.com/yinxin/yinxin/infra/embedded"
+	"github.com/yinxin/yinxin/shared/document"
+	"github.com/yinxin/yinxin/shared/seal"
 )
 
 // largePDF is a PDF of one page whose content has n bytes that no compression would make fewer.
@@ -262,6 +266,68 @@ func accepted(t *testing.T, stamped []byte) {
 	out, err := exec.CommandContext(t.Context(), pdfsig, "-nocert", path).CombinedOutput()
 	if text := string(out); err != nil || !strings.Contains(text, "Signature is Valid.") || !strings.Contains(text, "Total document signed") {
 		t.Errorf("pdfsig says %v\n%s", err, text)
+	}
+}
+
+// TestJobsHaveTheTimesOfTheTemplate compares what is waited for: a claim and an order outlive the invocations under them, a
+// message is hidden for six of them (Lambda developer guide, "Configuring a queue to use with Lambda"), and what the queue
+// gave up is looked for afterwards.
+func TestJobsHaveTheTimesOfTheTemplate(t *testing.T) {
+	data, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources map[string]struct {
+			Properties struct {
+				Timeout    int `yaml:"Timeout"`
+				Visibility int `yaml:"VisibilityTimeout"`
+				Redrive    struct {
+					Receives int `yaml:"maxReceiveCount"`
+				} `yaml:"RedrivePolicy"`
+				Events map[string]struct {
+					Properties struct {
+						Batch int `yaml:"BatchSize"`
+					} `yaml:"Properties"`
+				} `yaml:"Events"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	var all yaml.Node
+	if err := yaml.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	resources := yaml.Node{Kind: yaml.MappingNode}
+	for _, name := range []string{"Job", "JobQueue", "SealStamp"} {
+		for i, n := range all.Content[0].Content {
+			if n.Value != "Resources" {
+				continue
+			}
+			for j, r := range all.Content[0].Content[i+1].Content {
+				if r.Value == name {
+					resources.Content = append(resources.Content, r, all.Content[0].Content[i+1].Content[j+1])
+				}
+			}
+		}
+	}
+	if err := resources.Decode(&template.Resources); err != nil {
+		t.Fatal(err)
+	}
+	job, queue, stamp := template.Resources["Job"].Properties, template.Resources["JobQueue"].Properties, template.Resources["SealStamp"].Properties
+	second := func(n int) time.Duration { return time.Duration(n) * time.Second }
+	if second(job.Timeout) != jobTimeout || second(queue.Visibility) != jobVisibility || queue.Redrive.Receives != jobReceives ||
+		job.Events["JobsQueue"].Properties.Batch != 1 {
+		t.Errorf("the template has job %+v and its queue %+v", job, queue)
+	}
+	switch {
+	case second(stamp.Timeout) == 0 || second(stamp.Timeout) >= jobTimeout:
+		t.Errorf("seal-stamp may take %d seconds, and job waits for %v", stamp.Timeout, jobTimeout)
+	case second(stamp.Timeout) >= seal.OrderLife, jobTimeout >= document.ClaimLife:
+		t.Error("an order or a claim is over before the invocation under it")
+	case jobVisibility < 6*jobTimeout, document.ClaimLife >= jobVisibility:
+		t.Errorf("a message is hidden for %v", jobVisibility)
+	case document.SweepAfter < jobReceives*jobVisibility:
+		t.Errorf("the sweep comes after %v, while the queue still has the job", document.SweepAfter)
 	}
 }
 

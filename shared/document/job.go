@@ -12,9 +12,10 @@ import (
 	"github.com/yinxin/yinxin/shared/problem"
 )
 
-// The times of jobs. A claim outlives every invocation that works under it, so that a claim that has run out is one whose
-// worker is gone; infra/check does not know the timeouts of the template, which are 40 seconds for job.
+// The times of jobs.
 const (
+	// ClaimLife is how long a claim is good: longer than any invocation of job, whose timeout is 40 seconds, so that the
+	// worker of a claim that has run out is gone.
 	ClaimLife = time.Minute
 	// SweepAfter is how old an open job is when it is put on the queue again: the queue had it five times by then.
 	SweepAfter = 25 * time.Minute

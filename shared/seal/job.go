@@ -208,9 +208,9 @@ func (s *Stamper) allowJob(ctx context.Context, record Seal, c access.Caller, jo
 const (
 	// maxOrders is how many orders one job begins at most.
 	maxOrders = 5
-	// orderLife is how long an order can be under way: longer than any invocation of seal-stamp, whose timeout is 25
-	// seconds. Whoever still works on an order after this time finds it ended by another, and hands out nothing.
-	orderLife = time.Minute
+	// OrderLife is how long an order of a job can be under way: longer than any invocation of seal-stamp, whose timeout is
+	// 25 seconds. Whoever still works on it after this time finds it ended by another, and hands out nothing.
+	OrderLife = time.Minute
 )
 
 // orderOf is the identifier of the n-th order of a job. The first is that of the job, which may be an Idempotency-Key: of
@@ -330,7 +330,7 @@ func (s *Stamper) settle(ctx context.Context, job Job, record Seal, order Order)
 		state, end = OrderDone, sha256Name(stamped)
 	case !errors.Is(err, ErrUnknown):
 		return Order{}, fmt.Errorf("reading the result of job %s: %w", job.ID, err)
-	case s.ports.Now().Before(order.At.Add(orderLife)):
+	case s.ports.Now().Before(order.At.Add(OrderLife)):
 		return Order{}, fmt.Errorf("doing job %s: %w", job.ID, errOrderOpen)
 	}
 	ids, err := newIDs(s.ports.Rand, 1) // no event of the call that began it, so that two that end it are two

@@ -5,7 +5,8 @@
 //	     …/approve         Manage  issuing authority approves (审批)       │ one transition table,
 //	     …/make            Make    making unit makes the seal (制作)       │ transition.go
 //	     …/activate …      Manage  owner activates; authority suspends …   ┘
-//	     …/stamps          Stamp   owner stamps a document (用章): order → signature → own verifier → completed
+//	     …/stamps          Stamp   owner stamps a document (用章): order → signature → own verifier → completed;
+//	                               one that was uploaded is a job: recorded → … → [Stamper.DoJob] → result stored
 //	GET  /seals/{id} …     Manage  record, status at a time, picture
 //
 // Each of Manage, Make and Stamp is one Lambda with rights of its own: Manage opens no key, Make signs seals with the
