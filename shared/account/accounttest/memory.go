@@ -2,22 +2,23 @@ package accounttest
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/account"
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/audit/audittest"
 )
 
 // Memory is a store in memory under one lock.
 type Memory struct {
+	audittest.Trail
+
 	mu          sync.Mutex
 	now         time.Time
 	credentials map[string]account.Credential
 	counters    map[string]counter
 	devices     map[string]time.Time
-	events      []audit.Event
 }
 
 type counter struct {
@@ -69,7 +70,8 @@ func (m *Memory) AddCredential(_ context.Context, c account.Credential, e audit.
 	if _, found := m.credentials[c.Username]; found {
 		return account.ErrCredentialExists
 	}
-	m.credentials[c.Username], m.events = c, append(m.events, e)
+	m.credentials[c.Username] = c
+	m.Keep(e)
 	return nil
 }
 
@@ -113,44 +115,4 @@ func (m *Memory) RememberDevice(_ context.Context, username, device string, unti
 	defer m.mu.Unlock()
 	m.devices[username+"\x00"+device] = until
 	return nil
-}
-
-// Record implements audit.Recorder.
-func (m *Memory) Record(_ context.Context, e audit.Event) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !slices.ContainsFunc(m.events, func(known audit.Event) bool { return known.ID == e.ID }) {
-		m.events = append(m.events, e)
-	}
-	return nil
-}
-
-// ByHolder implements audit.Reader.
-func (m *Memory) ByHolder(_ context.Context, holder string, limit int) ([]audit.Event, error) {
-	list := m.where(func(e audit.Event) bool { return e.Holder == holder })
-	slices.Reverse(list)
-	return list[:min(limit, len(list))], nil
-}
-
-// ByObject implements audit.Reader.
-func (m *Memory) ByObject(_ context.Context, object string) ([]audit.Event, error) {
-	return m.where(func(e audit.Event) bool { return e.Object == object }), nil
-}
-
-// ByTime implements audit.Reader.
-func (m *Memory) ByTime(_ context.Context, from, to time.Time, limit int) ([]audit.Event, error) {
-	list := m.where(func(e audit.Event) bool { return !e.Time.Before(from) && e.Time.Before(to) })
-	return list[:min(limit, len(list))], nil
-}
-
-func (m *Memory) where(f func(audit.Event) bool) []audit.Event {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var list []audit.Event
-	for _, e := range m.events {
-		if f(e) {
-			list = append(list, e)
-		}
-	}
-	return list
 }

@@ -11,11 +11,14 @@ import (
 
 	"github.com/yinxin/yinxin/shared/access"
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/audit/audittest"
 	"github.com/yinxin/yinxin/shared/oidc"
 )
 
 // Memory is a store in memory under one lock.
 type Memory struct {
+	audittest.Trail
+
 	mu       sync.Mutex
 	now      time.Time
 	grants   map[string]oidc.Grant
@@ -24,7 +27,6 @@ type Memory struct {
 	consents map[string][]string
 	replays  map[string]time.Time
 	people   map[string]oidc.Person
-	events   []audit.Event
 }
 
 // NewMemory makes an empty store at [Noon].
@@ -64,13 +66,6 @@ func (m *Memory) AddPerson(id string, p oidc.Person) {
 	m.people[id] = p
 }
 
-// AllEvents returns every event, in order.
-func (m *Memory) AllEvents() []audit.Event {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.events)
-}
-
 // PersonClaims implements oidc.Persons.
 func (m *Memory) PersonClaims(_ context.Context, id string) (oidc.Person, error) {
 	m.mu.Lock()
@@ -90,7 +85,7 @@ func (m *Memory) SaveGrant(_ context.Context, g oidc.Grant, e audit.Event) error
 		return errors.New("the grant exists")
 	}
 	m.grants[g.ID] = g
-	m.events = append(m.events, e)
+	m.Keep(e)
 	return nil
 }
 
@@ -122,7 +117,7 @@ func (m *Memory) keep(g oidc.Grant, err error, e audit.Event) (oidc.Grant, error
 	if err == nil {
 		e.Person = g.Person
 		m.grants[g.ID] = g
-		m.events = append(m.events, e)
+		m.Keep(e)
 	}
 	return g, err
 }
@@ -137,7 +132,8 @@ func (m *Memory) RevokeGrant(_ context.Context, id string, at time.Time, e audit
 	}
 	g.Revoked = at
 	e.Person, e.Holder = g.Person, g.Person
-	m.grants[id], m.events = g, append(m.events, e)
+	m.grants[id] = g
+	m.Keep(e)
 	return nil
 }
 
@@ -159,7 +155,8 @@ func (m *Memory) SaveSession(_ context.Context, s oidc.Session, e audit.Event) e
 	if _, found := m.sessions[s.ID]; found || s.ID == "" {
 		return errors.New("the session exists")
 	}
-	m.sessions[s.ID], m.events = s, append(m.events, e)
+	m.sessions[s.ID] = s
+	m.Keep(e)
 	return nil
 }
 
@@ -172,7 +169,8 @@ func (m *Memory) EndSession(_ context.Context, id string, at time.Time, e audit.
 		return nil
 	}
 	s.Ended = at
-	m.sessions[id], m.events = s, append(m.events, e)
+	m.sessions[id] = s
+	m.Keep(e)
 	return nil
 }
 
@@ -205,7 +203,8 @@ func (m *Memory) SaveClient(_ context.Context, c oidc.Client, e audit.Event) err
 	if old, found := m.clients[c.ID]; found && reflect.DeepEqual(old, c) {
 		return nil
 	}
-	m.clients[c.ID], m.events = c, append(m.events, e)
+	m.clients[c.ID] = c
+	m.Keep(e)
 	return nil
 }
 
@@ -226,7 +225,7 @@ func (m *Memory) AddConsent(_ context.Context, person, client string, scopes []s
 			m.consents[k] = append(m.consents[k], s)
 		}
 	}
-	m.events = append(m.events, e)
+	m.Keep(e)
 	return nil
 }
 
@@ -239,32 +238,4 @@ func (m *Memory) UseOnce(_ context.Context, key string, until time.Time) error {
 	}
 	m.replays[key] = until
 	return nil
-}
-
-// ByHolder implements audit.Reader.
-func (m *Memory) ByHolder(_ context.Context, holder string, limit int) ([]audit.Event, error) {
-	list := m.where(func(e audit.Event) bool { return e.Holder == holder })
-	slices.Reverse(list)
-	return list[:min(limit, len(list))], nil
-}
-
-// ByObject implements audit.Reader.
-func (m *Memory) ByObject(_ context.Context, object string) ([]audit.Event, error) {
-	return m.where(func(e audit.Event) bool { return e.Object == object }), nil
-}
-
-// ByTime implements audit.Reader.
-func (m *Memory) ByTime(_ context.Context, from, to time.Time, limit int) ([]audit.Event, error) {
-	list := m.where(func(e audit.Event) bool { return !e.Time.Before(from) && e.Time.Before(to) })
-	return list[:min(limit, len(list))], nil
-}
-
-func (m *Memory) where(f func(audit.Event) bool) []audit.Event {
-	var list []audit.Event
-	for _, e := range m.AllEvents() {
-		if f(e) {
-			list = append(list, e)
-		}
-	}
-	return list
 }
