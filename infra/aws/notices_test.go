@@ -1,18 +1,25 @@
 package aws_test
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/yinxin/yinxin/infra/aws"
@@ -100,6 +107,69 @@ func TestNotices(t *testing.T) {
 	noticetest.Sender(t, func(t *testing.T) (notice.Sender, noticetest.Sent) {
 		s, q := openNotices(t)
 		return s, q.notices
+	})
+}
+
+// TestNoticesOnAServer runs the contract with the server of SQS_ENDPOINT.
+func TestNoticesOnAServer(t *testing.T) {
+	endpoint := os.Getenv("SQS_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("needs SQS_ENDPOINT: python3 infra/aws/moto.py")
+	}
+	call := func(t *testing.T, operation string, in, out any) {
+		t.Helper()
+		body, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), "POST", endpoint+"/", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", "AmazonSQS."+operation)
+		r.Header.Set("Content-Type", "application/x-amz-json-1.0")
+		sum := sha256.Sum256(body)
+		if err := v4.NewSigner().SignHTTP(t.Context(), sdk.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"}, r,
+			hex.EncodeToString(sum[:]), "sqs", "eu-north-1", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = answer.Body.Close() }()
+		if answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", operation, answer.Status)
+		}
+		if err := json.NewDecoder(answer.Body).Decode(out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var made atomic.Int32
+	noticetest.Sender(t, func(t *testing.T) (notice.Sender, noticetest.Sent) {
+		s, _ := openNotices(t)
+		s.Config.BaseEndpoint = sdk.String(endpoint)
+		var queue struct{ QueueUrl string }
+		call(t, "CreateQueue", map[string]any{"QueueName": fmt.Sprintf("notices-%d-%d.fifo", time.Now().UnixNano(), made.Add(1)),
+			"Attributes": map[string]string{"FifoQueue": "true"}}, &queue)
+		s.URL = queue.QueueUrl
+		return s, func(t *testing.T) (list []notice.Notice) {
+			t.Helper()
+			for {
+				var got struct{ Messages []struct{ Body string } }
+				call(t, "ReceiveMessage", map[string]any{"QueueUrl": s.URL, "MaxNumberOfMessages": 10}, &got)
+				if len(got.Messages) == 0 {
+					return list
+				}
+				for _, m := range got.Messages {
+					var n notice.Notice
+					if err := json.Unmarshal([]byte(m.Body), &n); err != nil {
+						t.Fatal(err)
+					}
+					list = append(list, n)
+				}
+			}
+		}
 	})
 }
 

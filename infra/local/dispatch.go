@@ -85,7 +85,7 @@ type source interface {
 func (d dispatcher) join(ctx context.Context, list []driven) (*dispatch, error) {
 	consumers, joined := map[string]int{}, &dispatch{dispatcher: d}
 	for _, f := range list {
-		to := consumer{dispatcher: d, timeout: f.Timeout, runtime: gateway.Runtime{Name: f.Name, Log: d.log, Now: d.now, Ways: f.Ways}}
+		to := consumer{dispatcher: d, timeout: f.Timeout, runtime: gateway.Runtime{Name: f.Name, Log: slog.New(warnings{d.log.Handler()}), Now: d.now, Ways: f.Ways}}
 		if to.timeout == 0 {
 			to.timeout = timeout
 		}
@@ -107,6 +107,14 @@ func (d dispatcher) join(ctx context.Context, list []driven) (*dispatch, error) 
 		}
 	}
 	return joined, nil
+}
+
+// warnings leaves out the line of every invocation that went well: there is one after each write.
+type warnings struct{ slog.Handler }
+
+// Enabled implements [slog.Handler].
+func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
 }
 
 // dispatch is what a dispatcher joined.
