@@ -11,13 +11,15 @@ import (
 type LicenceTypes struct{ *DB }
 
 var (
-	_ licence.Types     = LicenceTypes{}
-	_ licence.TypeSaver = LicenceTypes{}
+	_ licence.Types      = LicenceTypes{}
+	_ licence.TypeReader = LicenceTypes{}
+	_ licence.TypeLister = LicenceTypes{}
+	_ licence.TypeSaver  = LicenceTypes{}
 )
 
 func (s LicenceTypes) at(code string) at { return at{s.tables.Licences, "type#", code} }
 
-// LicenceType implements [licence.Types].
+// LicenceType implements [licence.TypeReader].
 func (s LicenceTypes) LicenceType(ctx context.Context, code string) (licence.Definition, error) {
 	t, found, err := record[licence.Definition](ctx, s.DB, s.at(code))
 	if err == nil && !found {
@@ -26,7 +28,7 @@ func (s LicenceTypes) LicenceType(ctx context.Context, code string) (licence.Def
 	return t, err
 }
 
-// LicenceTypes implements [licence.Types].
+// LicenceTypes implements [licence.TypeLister].
 func (s LicenceTypes) LicenceTypes(ctx context.Context) ([]licence.Definition, error) {
 	items, err := s.query(ctx, query{table: s.tables.Licences, partition: s.at("").pk})
 	if err != nil {

@@ -632,11 +632,11 @@ func calls() []call {
 		}, []exchange{{op: "PutItem", want: `{"TableName":"t-licences","Item":{"pk":{"S":"type#"},"sk":{"S":"c1"},"body":{"S":"*"},"event":{"S":EVENT}},
 			"ConditionExpression":"attribute_not_exists(#pk) OR #body <> :body","ExpressionAttributeNames":{"#pk":"pk","#body":"body"},
 			"ExpressionAttributeValues":{":body":{"S":"*"}},"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`}}},
-		{"a licence type is read", "licence.Types verify.LicenceLookup", func(ctx context.Context, db *aws.DB) error {
+		{"a licence type is read", "licence.TypeReader verify.LicenceLookup", func(ctx context.Context, db *aws.DB) error {
 			_, err := aws.LicenceTypes{DB: db}.LicenceType(ctx, "c1")
 			return err
 		}, []exchange{{op: "GetItem", want: get("t-licences", "type#", "c1"), answer: found(`{"body":{"S":"{}"}}`)}}},
-		{"licence types are one partition", "licence.Types", func(ctx context.Context, db *aws.DB) error {
+		{"licence types are one partition", "licence.TypeLister", func(ctx context.Context, db *aws.DB) error {
 			list, err := aws.LicenceTypes{DB: db}.LicenceTypes(ctx)
 			return expect(len(list), 1, err)
 		}, []exchange{{op: "Query", want: `{"TableName":"t-licences","KeyConditionExpression":"#pk = :partition",

@@ -14,13 +14,15 @@ import (
 type LicenceTypes struct{ *DB }
 
 var (
-	_ licence.Types     = LicenceTypes{}
-	_ licence.TypeSaver = LicenceTypes{}
+	_ licence.Types      = LicenceTypes{}
+	_ licence.TypeReader = LicenceTypes{}
+	_ licence.TypeLister = LicenceTypes{}
+	_ licence.TypeSaver  = LicenceTypes{}
 )
 
 const bucketLicenceTypes = "licence-types" // code → licence.Definition
 
-// LicenceType implements [licence.Types].
+// LicenceType implements [licence.TypeReader].
 func (s LicenceTypes) LicenceType(_ context.Context, code string) (t licence.Definition, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		var ok bool
@@ -32,7 +34,7 @@ func (s LicenceTypes) LicenceType(_ context.Context, code string) (t licence.Def
 	return t, err
 }
 
-// LicenceTypes implements [licence.Types].
+// LicenceTypes implements [licence.TypeLister].
 func (s LicenceTypes) LicenceTypes(context.Context) (types []licence.Definition, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(bucketLicenceTypes))

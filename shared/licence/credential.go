@@ -23,7 +23,7 @@ type CredentialPorts struct {
 	Records      Reader
 	ByIdentifier IdentifierReader
 	Artefacts    ArtefactReader
-	Types        Types
+	Types        TypeReader
 	Mandates     Mandates
 	Audit        audit.Recorder
 	Now          func() time.Time

@@ -31,7 +31,7 @@ type IssuePorts struct {
 	ByIdentifier IdentifierReader
 	Tickets      Tickets
 	Artefacts    Artefacts
-	Types        Types
+	Types        TypeReader
 	Agencies     Agencies
 	Holders      Holders
 	Mandates     Mandates

@@ -219,12 +219,22 @@ type Artefacts interface {
 	PutArtefact(ctx context.Context, name string, data []byte) error
 }
 
-// Types knows the licence types.
-type Types interface {
+// TypeReader knows a licence type.
+type TypeReader interface {
 	// LicenceType returns the type with a code (证照类型代码), or [ErrUnknown].
 	LicenceType(ctx context.Context, code string) (Definition, error)
+}
+
+// TypeLister knows what licence types there are.
+type TypeLister interface {
 	// LicenceTypes returns all types, by code.
 	LicenceTypes(ctx context.Context) ([]Definition, error)
+}
+
+// Types knows the licence types.
+type Types interface {
+	TypeReader
+	TypeLister
 }
 
 // TypeSaver takes licence types.

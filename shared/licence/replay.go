@@ -29,7 +29,7 @@ type ReplayPorts struct {
 	Records     Records
 	Identifiers Identifiers
 	Tickets     TicketKeeper
-	Types       Types
+	Types       TypeReader
 	Rand        io.Reader
 }
 

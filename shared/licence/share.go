@@ -20,7 +20,7 @@ type SharePorts struct {
 	Access   access.Guard
 	Records  Reader
 	ByHolder HolderReader
-	Types    Types
+	Types    TypeReader
 	Mandates Mandates
 	Budgets  access.Budgets // of look-ups; nil: as many as anybody likes
 	Audit    audit.Recorder // every look-up, also a refused one

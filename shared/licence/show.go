@@ -46,7 +46,7 @@ type ShowPorts struct {
 	Access       access.Guard
 	Records      Reader
 	ByIdentifier IdentifierReader
-	Types        Types
+	Types        TypeReader
 	Mandates     Mandates
 	Codes        ShowCodes
 	Now          func() time.Time

@@ -57,7 +57,7 @@ type ListEntries interface {
 // PublishPorts are the rights of licence-status: it alone signs with the status-list keys of agencies.
 type PublishPorts struct {
 	Issuer       string // base URL of the platform
-	Types        Types
+	Types        TypeLister
 	Entries      ListEntries
 	Records      Reader // licences that are known to have changed
 	Lists        StatusListPublisher
