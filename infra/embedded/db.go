@@ -1,7 +1,8 @@
 // Package embedded keeps everything in one bbolt file and a directory: the adapters of the ports of shared for one
 // process, no cloud. It is what infra/local runs on and what the contract suites run against first.
 //
-//	port method ── one bbolt transaction ── records as JSON, the audit events of the act beside them
+//	port method ── one bbolt transaction ─┬─ records as JSON, the audit events of the act beside them
+//	                                      └─ feeds: what the streams of the tables would tell ── infra/local
 //
 // bbolt has one writer at a time and serialisable transactions, so that an atomic step is one Update. Each port has a
 // file of its own, named as in infra/aws, and its own buckets.

@@ -3,7 +3,7 @@
 //
 //	browser, curl ── net/http ── gateway event ── the function's handler ── answer ── net/http
 //	                              └ the table in functions.go: name, routes, constructor with its ports
-//	clock, streams ── dispatch.go ── the handlers of functions that are driven by events
+//	clock, feeds, queues ── dispatch.go ── event ── the handlers of functions that are driven by events
 //
 // What a Lambda would get is what a handler gets here, limits included (see infra/gateway). Keys are files sealed by a
 // master key in the data directory: development keys, as the banner says. It listens on the loopback address unless
