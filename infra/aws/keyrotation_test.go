@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -175,88 +174,6 @@ func TestOfManyRotatorsOneMakesTheNextKey(t *testing.T) {
 	}
 }
 
-func TestAKilledKeyIsGoneEverywhereAfterTheReload(t *testing.T) {
-	h := newKeyHouse(t, "")
-	for name, c := range custodies(h) {
-		t.Run(name, func(t *testing.T) {
-			h.freshItems(t)
-			operator, other := h.keys(t, "ADMIN", h.db(t, nil), c), h.keys(t, "ADMIN", h.db(t, nil), c)
-			published := OpenTokenKeys(h.db(t, nil), time.Minute)
-			current := func() string {
-				t.Helper()
-				s, err := other.OpenKey(t.Context(), key.Token, "")
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := key.Sign(t.Context(), s, []byte("印")); err != nil {
-					t.Fatal(err)
-				}
-				set, err := published.TokenKeys(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, ok := set.Find(s.KeyID()); !ok {
-					t.Errorf("the key that signs is not published")
-				}
-				return s.KeyID()
-			}
-			kill := func(id string) {
-				t.Helper()
-				if err := operator.KillKey(t.Context(), key.Token, "", id); err != nil {
-					t.Fatal(err)
-				}
-				h.pass(time.Minute)
-				if now := current(); now == id {
-					t.Error("the key still signs")
-				}
-				if set, err := published.TokenKeys(t.Context()); err != nil {
-					t.Error(err)
-				} else if _, ok := set.Find(id); ok {
-					t.Error("the key is still accepted")
-				}
-			}
-			mustMake(t, operator, key.Token, "", key.ES256)
-			first := current()
-			kill(first) // nothing follows yet: a new one is made
-			if err := operator.KillKey(t.Context(), key.Token, "", first); !errors.Is(err, key.ErrUnknown) {
-				t.Errorf("the second time: %v, want ErrUnknown", err)
-			}
-			h.pass(23 * time.Hour)
-			if err := operator.RotateKey(t.Context(), key.Token, "", daily); err != nil {
-				t.Fatal(err)
-			}
-			second := current()
-			kill(second) // the next one follows at once
-			third := current()
-			h.pass(24 * time.Hour)
-			if err := operator.RotateKey(t.Context(), key.Token, "", daily); err != nil {
-				t.Fatal(err)
-			}
-			ring, err := operator.db.readRing(t.Context(), ringName{purpose: key.Token})
-			if err != nil {
-				t.Fatal(err)
-			}
-			waits := slices.IndexFunc(ring.Keys, func(k ringKey) bool { return k.Phase(h.now()) == key.Pending })
-			if waits < 0 {
-				t.Fatal("there is no next key")
-			} else if err := operator.KillKey(t.Context(), key.Token, "", ring.Keys[waits].ID); err != nil {
-				t.Fatal(err)
-			}
-			h.pass(2 * time.Hour)
-			if now := current(); now != third {
-				t.Error("the key whose successor was killed does not go on")
-			}
-			if err := operator.RotateKey(t.Context(), key.Token, "", daily); err != nil {
-				t.Fatal(err)
-			}
-			h.pass(2 * time.Hour)
-			if now := current(); now == third {
-				t.Error("after the kill of the next key no other followed")
-			}
-		})
-	}
-}
-
 // TestALostAnswerOfTheRotationKeepsTheNewKey loses the answer to the write of the ring.
 func TestALostAnswerOfTheRotationKeepsTheNewKey(t *testing.T) {
 	h := newKeyHouse(t, "")
@@ -284,23 +201,8 @@ func TestALostAnswerOfTheRotationKeepsTheNewKey(t *testing.T) {
 	mustSign(t, h.keys(t, "ADMIN", h.db(t, nil), resident), key.Token, "")
 }
 
-func TestARotationThatWouldSurpriseSomebodyIsRefused(t *testing.T) {
+func TestAKeyOfTheTemplateIsNotRotated(t *testing.T) {
 	h := newKeyHouse(t, "")
-	k := h.keys(t, "ADMIN", h.db(t, nil), h.blind())
-	if err := k.RotateKey(t.Context(), key.Token, "", daily); !errors.Is(err, key.ErrUnknown) {
-		t.Errorf("no key yet: %v, want ErrUnknown", err)
-	}
-	mustMake(t, k, key.Token, "", key.ES256)
-	for name, r := range map[string]key.Rotation{
-		"nothing":          {},
-		"published late":   {Every: 24 * time.Hour, Ahead: time.Minute, Accept: time.Hour},
-		"always in change": {Every: time.Hour, Ahead: time.Hour, Accept: time.Hour},
-		"forgotten early":  {Every: 24 * time.Hour, Ahead: time.Hour},
-	} {
-		if err := k.RotateKey(t.Context(), key.Token, "", r); err == nil {
-			t.Errorf("%s: the rotation was done", name)
-		}
-	}
 	if err := h.keys(t, "ADMIN", h.db(t, nil), Custody{Given, h.wrapper}).RotateKey(t.Context(), key.Receipt, "", daily); err == nil {
 		t.Error("a given key was rotated")
 	}
