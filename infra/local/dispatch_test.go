@@ -334,7 +334,7 @@ func TestTheDispatchHasTheSettingsOfTheTemplate(t *testing.T) {
 		Type       string `yaml:"Type"`
 		Properties struct {
 			Stream   yaml.Node `yaml:"Stream"`
-			Queue    string    `yaml:"Queue"`
+			Queue    yaml.Node `yaml:"Queue"`
 			Schedule yaml.Node `yaml:"Schedule"`
 			Batch    int       `yaml:"BatchSize"`
 			Attempts int       `yaml:"MaximumRetryAttempts"`
@@ -353,6 +353,10 @@ func TestTheDispatchHasTheSettingsOfTheTemplate(t *testing.T) {
 				Code    yaml.Node         `yaml:"CodeUri"`
 				Timeout yaml.Node         `yaml:"Timeout"`
 				Events  map[string]source `yaml:"Events"`
+				Visible yaml.Node         `yaml:"VisibilityTimeout"`
+				Redrive struct {
+					Receives int `yaml:"maxReceiveCount"`
+				} `yaml:"RedrivePolicy"`
 			} `yaml:"Properties"`
 		} `yaml:"Resources"`
 	}
@@ -380,6 +384,12 @@ func TestTheDispatchHasTheSettingsOfTheTemplate(t *testing.T) {
 					t.Errorf("%s does not halve batches, or does not report items of %s", name, table)
 				}
 				want[name] = append(want[name], said)
+			case "SQS":
+				queue := template.Resources[strings.TrimSuffix(p.Queue.Value, ".Arn")].Properties
+				want[name] = append(want[name], fmt.Sprint("queue batch ", p.Batch, " hidden ", queue.Visible.Value, " receives ", queue.Redrive.Receives))
+				if !slices.Contains(p.Reports, "ReportBatchItemFailures") {
+					t.Errorf("%s does not report messages that fail", name)
+				}
 			case "Schedule":
 				want[name] = append(want[name], "schedule "+p.Schedule.Value)
 			}
@@ -393,6 +403,9 @@ func TestTheDispatchHasTheSettingsOfTheTemplate(t *testing.T) {
 				said += " " + pattern
 			}
 			got = append(got, said)
+		}
+		for _, q := range f.Queues {
+			got = append(got, fmt.Sprint("queue batch ", q.Batch, " hidden ", int(q.Queue.Visibility.Seconds()), " receives ", q.Queue.MaxReceives))
 		}
 		if f.Every > 0 {
 			got = append(got, "schedule "+rate(f.Every))
