@@ -191,7 +191,11 @@ func (p *play) request(ctx context.Context, a args) error {
 		return err
 	}
 	p.verdict = nil
-	p.transcript = append(p.transcript, p.outcome())
+	outcome := p.outcome()
+	if target == a.at[1] { // an address that was given: it may be the store of blobs that answers, not the platform
+		outcome = fmt.Sprint(p.last.status)
+	}
+	p.transcript = append(p.transcript, outcome)
 	return nil
 }
 
