@@ -359,7 +359,7 @@ func compare(value any, found bool, rule []string) error {
 	if len(rule) > 1 {
 		want = rule[1]
 	}
-	ok, list := false, []any{}
+	ok := false
 	switch rule[0] {
 	case "is":
 		ok = found && textOf(value) == want
@@ -370,7 +370,7 @@ func compare(value any, found bool, rule []string) error {
 	case "lacks":
 		ok = !strings.Contains(textOf(value), want)
 	case "count":
-		list, _ = value.([]any)
+		list, _ := value.([]any)
 		ok = fmt.Sprint(len(list)) == want
 	case "present":
 		ok = found

@@ -127,7 +127,12 @@ func playAll(t *testing.T, b Backend) map[string][]string {
 			}
 		})
 	}
-	t.Run("nothing that is secret or personal is in a log", func(t *testing.T) { nothingLeaks(t, b.Logs(), hidden) })
+	t.Run("nothing that is secret or personal is in a log", func(t *testing.T) {
+		if b.Name() == "url" {
+			t.Skip("needs the logs, which are in CloudWatch")
+		}
+		nothingLeaks(t, b.Logs(), hidden)
+	})
 	return transcripts
 }
 

@@ -38,7 +38,6 @@ type command struct {
 func parseScript(name string, data []byte) (s script, err error) {
 	s = script{name: name, files: map[string][]byte{}}
 	open := "" // the file that is being read
-	var lines []string
 	for n, line := range strings.Split(string(data), "\n") {
 		if file, ok := strings.CutPrefix(line, "-- "); ok && strings.HasSuffix(file, " --") {
 			open = strings.TrimSpace(strings.TrimSuffix(file, " --"))
@@ -49,7 +48,6 @@ func parseScript(name string, data []byte) (s script, err error) {
 			s.files[open] = append(s.files[open], line+"\n"...)
 			continue
 		}
-		lines = append(lines, line)
 		c, err := parseLine(n+1, line)
 		if err != nil {
 			return s, fmt.Errorf("%s:%d: %w", name, n+1, err)
@@ -203,6 +201,9 @@ func (p *play) holds(c command) bool {
 // do carries out a command.
 func (p *play) do(ctx context.Context, c command) error {
 	if !p.holds(c) {
+		if p.backend.Name() == "url" && slices.Contains(c.on, "aws") { // what an operator or the engines would have to do
+			p.skipped = append(p.skipped, c.text)
+		}
 		return nil
 	}
 	if c.words[0] == "until" {
