@@ -63,6 +63,17 @@ func putEvent(tx *bbolt.Tx, e audit.Event) error {
 
 // Record implements [audit.Recorder].
 func (s Events) Record(_ context.Context, e audit.Event) error {
+	if err := e.Check(); err != nil {
+		return err
+	}
+	known := false
+	err := s.view(func(tx *bbolt.Tx) (err error) {
+		_, known, err = get[json.RawMessage](tx, bucketEvents, e.ID)
+		return err
+	})
+	if err != nil || known { // the feeds bring every event again, and a write waits for the disk
+		return err
+	}
 	return s.update(func(tx *bbolt.Tx) error { return putEvent(tx, e) })
 }
 

@@ -46,7 +46,7 @@ type queueSource struct {
 const maxConsumers = 2
 
 // gathering is how long a source waits after it was woken, so that the writes of one act come as one batch.
-const gathering = 20 * time.Millisecond
+const gathering = 50 * time.Millisecond
 
 // grace is how long an invocation may go on after the dispatcher was told to stop.
 const grace = 10 * time.Second
