@@ -446,6 +446,8 @@ func (p *play) client() {
 	p.must(err)
 	p.must(p.s.ClientSaver.SaveClient(p.Context(), c, e))
 	p.truth.clients[c.ID] = c.Name
+	p.tick() // a consent is told of the same object
+	p.must(p.s.Recorder.Record(p.Context(), p.event("consent.add", "client/"+c.ID)))
 }
 
 // grant signs somebody on; some are signed out again.

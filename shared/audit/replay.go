@@ -204,9 +204,9 @@ func (p ReplayPorts) again(act Event, o ReplayOrder) Event {
 // cutKind returns the name behind "kind/".
 func cutKind(object, kind string) (string, bool) { return strings.CutPrefix(object, kind+"/") }
 
-// IsLast tells whether a record is the one that its object was last stored as.
-func IsLast[T any](ctx context.Context, trail ObjectReader, object string, record T) (bool, error) {
-	last, err := LastDigest(ctx, trail, object)
+// IsLast tells whether a record is the one that the object of an act was last stored as, by acts of its kind.
+func IsLast[T any](ctx context.Context, trail ObjectReader, act Event, record T) (bool, error) {
+	last, err := LastDigest(ctx, trail, act)
 	if err != nil {
 		return false, err
 	}
@@ -214,14 +214,15 @@ func IsLast[T any](ctx context.Context, trail ObjectReader, object string, recor
 	return err == nil && digest == last, err
 }
 
-// LastDigest is the digest of the record that an object was last stored as, replays left aside; "" where none is known.
-func LastDigest(ctx context.Context, trail ObjectReader, object string) (last string, err error) {
-	list, err := trail.ByObject(ctx, object)
+// LastDigest is the digest of the record that the object of an act was last stored as, by acts of its kind, replays left
+// aside; "" where none is known.
+func LastDigest(ctx context.Context, trail ObjectReader, act Event) (last string, err error) {
+	list, err := trail.ByObject(ctx, act.Object)
 	if err != nil {
 		return "", fmt.Errorf("reading the trail of an object: %w", err)
 	}
 	for _, e := range list {
-		if e.Reason != Restored && e.Outcome == Done {
+		if e.Action == act.Action && e.Reason != Restored && e.Outcome == Done {
 			last = e.Digest
 		}
 	}

@@ -32,7 +32,7 @@ func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Re
 	if err != nil {
 		return audit.Passed, fmt.Errorf("reading a client: %w", err)
 	}
-	if same, err := audit.IsLast(ctx, p.Trail, act.Object, c); err != nil || same {
+	if same, err := audit.IsLast(ctx, p.Trail, act, c); err != nil || same {
 		return audit.InForce, err
 	}
 	if c.Suspended {
@@ -45,7 +45,7 @@ func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Re
 	if err := p.Saver.SaveClient(ctx, c, again); err != nil {
 		return audit.Passed, fmt.Errorf("suspending a client: %w", err)
 	}
-	last, err := audit.LastDigest(ctx, p.Trail, act.Object)
+	last, err := audit.LastDigest(ctx, p.Trail, act)
 	if err == nil && again.Digest == last {
 		return audit.InForce, nil // that is what was stored last
 	}

@@ -46,7 +46,7 @@ func (p ReplayPorts) mandate(ctx context.Context, person, organisation string, a
 		return audit.Lost, nil
 	}
 	m := list[i]
-	if same, err := audit.IsLast(ctx, p.Trail, act.Object, m); err != nil || same {
+	if same, err := audit.IsLast(ctx, p.Trail, act, m); err != nil || same {
 		return audit.InForce, err
 	}
 	if !m.To.IsZero() && !act.Time.Before(m.To) {
@@ -70,7 +70,7 @@ func (p ReplayPorts) organisation(ctx context.Context, uscc string, act, again a
 	if err != nil {
 		return audit.Passed, fmt.Errorf("reading an organisation: %w", err)
 	}
-	if same, err := audit.IsLast(ctx, p.Trail, act.Object, o); err != nil || same {
+	if same, err := audit.IsLast(ctx, p.Trail, act, o); err != nil || same {
 		return audit.InForce, err
 	}
 	if len(o.Duties) == 0 {
@@ -88,7 +88,7 @@ func (p ReplayPorts) organisation(ctx context.Context, uscc string, act, again a
 
 // left is what became of a record that was ended: by chance it is then the one that was stored last.
 func (p ReplayPorts) left(ctx context.Context, digest string, act audit.Event) (audit.Redone, error) {
-	last, err := audit.LastDigest(ctx, p.Trail, act.Object)
+	last, err := audit.LastDigest(ctx, p.Trail, act)
 	if err == nil && digest == last {
 		return audit.InForce, nil
 	}
