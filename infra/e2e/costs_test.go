@@ -308,7 +308,7 @@ func TestTheCostsOfTheRunbookAreCounted(t *testing.T) {
 		counted := []float64{float64(u.requests), float64(u.invocations), u.readUnits, float64(u.writeUnits), float64(u.symmetric),
 			float64(u.signatures), float64(u.objects + u.fetched), kb}
 		for i, n := range counted {
-			if slack := map[int]float64{2: 1, 3: 2, 7: 2}[i]; math.Abs(n-said[i]) > slack { // items grow and shrink by some bytes
+			if slack := map[int]float64{2: 1, 3: 4, 7: 2}[i]; math.Abs(n-said[i]) > slack { // items grow by some bytes, windows of counters begin
 				t.Errorf("infra/README.md, %s, column %d: %v, counted %v", row[1], i+2, said[i], n)
 			}
 		}
