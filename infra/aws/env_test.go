@@ -24,7 +24,7 @@ func lent(t *testing.T, variables map[string]string) (*Env, func() []string) {
 
 func TestAVariableIsReadWhenItsAccessorIsCalled(t *testing.T) {
 	e, read := lent(t, map[string]string{"SSO_TABLE": "sso", "REGISTRY_TABLE": "registry", "AWS_REGION": "cn-north-1",
-		"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"})
+		"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "TOKEN_EPOCH": "2026-01-01T00:00:00Z"})
 	if got := read(); len(got) > 0 {
 		t.Errorf("LoadEnv read %v", got)
 	}
@@ -36,7 +36,7 @@ func TestAVariableIsReadWhenItsAccessorIsCalled(t *testing.T) {
 		t.Errorf("Grants read %v", got)
 	}
 	clients := e.Clients()
-	if clients.DB != grants.DB || clients.tables.Registry != "registry" {
+	if clients.client != grants.client || clients.tables.Registry != "registry" {
 		t.Error("two adapters of one function have two stores")
 	}
 }

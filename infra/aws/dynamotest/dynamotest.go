@@ -103,8 +103,7 @@ func layout() map[string][]index {
 	}
 }
 
-// Schema is how a table is made: keys pk and sk, the indexes, and, but for log, where events arrive, a stream of new
-// images. A test holds template.yaml to it.
+// Schema is how a table is made: keys pk and sk, the indexes, and a stream of new images. A test holds template.yaml to it.
 func Schema(kind, name string) *dynamodb.CreateTableInput {
 	attribute := func(name string) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS}
@@ -117,9 +116,9 @@ func Schema(kind, name string) *dynamodb.CreateTableInput {
 	in := &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest, KeySchema: keys("pk", "sk"),
 		AttributeDefinitions: []types.AttributeDefinition{attribute("pk"), attribute("sk")},
-	}
-	if kind != "log" {
-		in.StreamSpecification = &types.StreamSpecification{StreamEnabled: sdk.Bool(true), StreamViewType: types.StreamViewTypeNewImage}
+		StreamSpecification: &types.StreamSpecification{
+			StreamEnabled: sdk.Bool(true), StreamViewType: types.StreamViewTypeNewImage,
+		},
 	}
 	for _, i := range layout()[kind] {
 		projection := &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}
