@@ -229,6 +229,9 @@ func chainFor(list []*cert.Certificate, request *cert.Request, anchors trust.Anc
 		return nil, ErrCertificate.With("it is for another key")
 	}
 	leaf := list[i]
+	if late := leaf.NotBefore; late.After(from) && late.Sub(from) <= seal.CertifyingTime {
+		from = late
+	}
 	switch {
 	case !sameName(leaf.Subject, request.Subject):
 		return nil, ErrCertificate.With("it is for another name")

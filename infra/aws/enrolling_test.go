@@ -17,6 +17,7 @@ import (
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/key/keytest"
 	"github.com/yinxin/yinxin/shared/problem"
+	"github.com/yinxin/yinxin/shared/seal"
 	"github.com/yinxin/yinxin/shared/trust"
 )
 
@@ -153,6 +154,10 @@ func TestACertificateIsTakenWithItsChain(t *testing.T) {
 			t.Errorf("%s: %d certificates, %v", name, len(chain), err)
 		}
 	}
+	late := e.trusted.leaf(t, e.csr, e.h.now(), func(c *cert.Template, _ *key.Signer) { c.NotBefore = c.NotBefore.Add(seal.CertifyingTime) })
+	if chain, err := e.certify(t, sends(certsMessage(t, late))); err != nil || len(chain) != 2 {
+		t.Errorf("as late as it may begin: %d certificates, %v", len(chain), err)
+	}
 }
 
 // TestWhatAnAuthorityMustNotSendIsRefused has the authority misbehave in one way at a time.
@@ -189,7 +194,7 @@ func TestWhatAnAuthorityMustNotSendIsRefused(t *testing.T) {
 		"another owner":      {subject(func(n *cert.Name) { n.Organization = "11990000MB99000001示例省商务厅" }), ErrCertificate},
 		"a unit more":        {subject(func(n *cert.Name) { n.OrganizationalUnit = "办公室" }), ErrCertificate},
 		"too short":          {changed(func(c *cert.Template, _ *key.Signer) { c.NotAfter = now.AddDate(1, 0, -1) }), ErrCertificate},
-		"too late":           {changed(func(c *cert.Template, _ *key.Signer) { c.NotBefore = now.Add(time.Second) }), ErrCertificate},
+		"too late":           {changed(func(c *cert.Template, _ *key.Signer) { c.NotBefore = now.Add(seal.CertifyingTime + time.Second) }), ErrCertificate},
 		"an authority":       {changed(func(c *cert.Template, _ *key.Signer) { c.IsCA, c.MaxPathLen = true, -1 }), ErrCertificate},
 		"signs certificates": {changed(func(c *cert.Template, _ *key.Signer) { c.KeyUsage |= cert.CertSign }), ErrCertificate},
 		"signs nothing":      {changed(func(c *cert.Template, _ *key.Signer) { c.KeyUsage = cert.KeyEncipherment }), ErrCertificate},

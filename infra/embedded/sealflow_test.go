@@ -50,6 +50,7 @@ type office struct {
 	ports   seal.StampPorts
 	records seal.Records
 	handler http.Handler
+	certify seal.Certifier // of seals; ca
 }
 
 func (o *office) TokenKeys(context.Context) (jose.Set, error) {
@@ -75,6 +76,7 @@ func openOffice(t testing.TB, dir string) *office {
 	t.Helper()
 	o := &office{clock: newClock(), token: keytest.New(t, key.ES256), grants: map[string]access.Grant{}}
 	o.ca = openAuthority(t, dir, o.clock)
+	o.certify = o.ca
 	o.db = o.ca.DB
 	var err error
 	if o.fonts, err = layout.Embedded(); err != nil {
@@ -117,7 +119,7 @@ func (o *office) serve() {
 		seal.Manage(seal.ManagePorts{Access: p.Access, Records: o.records, Codes: SealCodes{o.db}, ByCode: p.ByCode,
 			Directory: p.Directory, Mandates: p.Mandates, Audit: p.Audit, Fonts: p.Fonts, Now: p.Now, Rand: p.Rand}): seal.ManageRoutes,
 		seal.Make(seal.MakePorts{Access: p.Access, Records: o.records, ByCode: p.ByCode, Directory: p.Directory,
-			Mandates: p.Mandates, Audit: p.Audit, NewKeys: o.ca.Keys, MakerKeys: o.ca.Keys, Certifier: o.ca, Fonts: p.Fonts,
+			Mandates: p.Mandates, Audit: p.Audit, NewKeys: o.ca.Keys, MakerKeys: o.ca.Keys, Certifier: o.certify, Fonts: p.Fonts,
 			Now: p.Now, Rand: p.Rand}): seal.MakeRoutes,
 		seal.Stamp(p): seal.StampRoutes,
 		verify.Verify(verify.VerifyPorts{Access: p.Access, Trust: o, Seals: SealStatus{o.db}, Audit: p.Audit, Pages: page.Verify{},
@@ -290,6 +292,37 @@ func failures(v verdict.Verdict) string {
 		}
 	}
 	return b.String()
+}
+
+// lateCertifier writes the time at which it signs into its certificates, as authorities do: each begins later.
+type lateCertifier struct {
+	*Authority
+	by time.Duration
+}
+
+func (c lateCertifier) CertifySeal(ctx context.Context, csr []byte, from, to time.Time) ([][]byte, error) {
+	return c.Authority.CertifySeal(ctx, csr, from.Add(c.by), to)
+}
+
+func TestASealBeginsWithTheLastOfItsCertificates(t *testing.T) {
+	o := openOffice(t, t.TempDir())
+	o.certify = lateCertifier{o.ca, seal.CertifyingTime / 2}
+	o.serve()
+	made := o.activeSeal(t, "li", finance)
+	record, err := o.records.Seal(t.Context(), made.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := cert.Parse(record.Body.CompatChain[0])
+	if err != nil || !record.Body.ValidFrom.Equal(last.NotBefore) || !o.Now().Before(last.NotBefore) {
+		t.Errorf("the seal begins at %v, its last certificate at %v, %v", record.Body.ValidFrom, last.NotBefore, err)
+	}
+	contentType, body := stampBody(t, o.ofd(t), testOrder)
+	o.call(t, "POST", "/seals/"+made.ID+"/stamps", o.bearer(t, "li", "console", "seal.stamp"), contentType, body, 409)
+	o.add(seal.CertifyingTime)
+	if v := o.verdict(t, "application/ofd", o.stamp(t, "li", made.ID, o.ofd(t), testOrder)); v.Overall != verdict.Valid {
+		t.Errorf("the stamp is %s:%s", v.Overall, failures(v))
+	}
 }
 
 func TestTwoAgenciesStampOneOFDAndBothStampsAreValid(t *testing.T) {

@@ -19,13 +19,17 @@ import (
 	"github.com/yinxin/yinxin/shared/sm"
 )
 
+// CertifyingTime is how much later than it was asked an authority may let a certificate begin: authorities write the time
+// at which they sign. The seal begins no earlier than its certificates.
+const CertifyingTime = 10 * time.Minute
+
 // VendorID is Vid in the header of the seals made here.
 const VendorID = "Yinxin"
 
 // Certifier is the certificate authority of seals (电子认证服务机构): requests out, certificates in.
 type Certifier interface {
-	// CertifySeal certifies the key of a request (CSR, DER) whose subject is [cert.SealOwner] for at least the whole of
-	// from to to, and returns the certificate and its issuers up to the root, which is left out; DER, the signer's
+	// CertifySeal certifies the key of a request (CSR, DER) whose subject is [cert.SealOwner] until at least to and from
+	// a moment that is at most [CertifyingTime] after from, and returns the certificate and its issuers up to the root, which is left out; DER, the signer's
 	// first. It certifies SM2 and P-256 keys, each under a root of its own kind. Asked twice it may answer with two
 	// certificates of one key.
 	CertifySeal(ctx context.Context, csr []byte, from, to time.Time) (chain [][]byte, err error)
@@ -121,10 +125,10 @@ func (m maker) make(ctx context.Context, s Seal, makerCode string, at time.Time,
 		return nil, fmt.Errorf("finding the maker's certificate: %w", err)
 	}
 	body := &Body{Diameter: Diameter, ValidFrom: at, ValidTo: at.AddDate(s.Years, 0, 0)}
-	if body.Chain, err = m.certify(ctx, s, key.Seal, key.SM2SM3, *body); err != nil {
+	if body.Chain, err = m.certify(ctx, s, key.Seal, key.SM2SM3, body); err != nil {
 		return nil, err
 	}
-	if body.CompatChain, err = m.certify(ctx, s, key.SealCompat, key.ES256, *body); err != nil {
+	if body.CompatChain, err = m.certify(ctx, s, key.SealCompat, key.ES256, body); err != nil {
 		return nil, err
 	}
 	picture, err := s.picturePNG(m.Fonts)
@@ -157,8 +161,8 @@ func (m maker) make(ctx context.Context, s Seal, makerCode string, at time.Time,
 	return body, checkMade(body.ESL, body.Chain[0])
 }
 
-// certify makes, or finds, a key of s and has it certified.
-func (m maker) certify(ctx context.Context, s Seal, p key.Purpose, alg key.Algorithm, body Body) ([][]byte, error) {
+// certify makes, or finds, a key of s and has it certified. It lets body begin no earlier than the certificate.
+func (m maker) certify(ctx context.Context, s Seal, p key.Purpose, alg key.Algorithm, body *Body) ([][]byte, error) {
 	subject, err := cert.SealOwner(s.Code, s.Owner.USCC, s.Owner.Name)
 	if err != nil {
 		return nil, fmt.Errorf("naming the owner of seal %s: %w", s.ID, err)
@@ -182,9 +186,14 @@ func (m maker) certify(ctx context.Context, s Seal, p key.Purpose, alg key.Algor
 	if err != nil {
 		return nil, fmt.Errorf("reading the request of seal %s: %w", s.ID, err)
 	}
-	if string(leaf.SPKI) != string(request.SPKI) || !leaf.ValidAt(body.ValidFrom) || !leaf.ValidAt(body.ValidTo) {
+	from := body.ValidFrom
+	if leaf.NotBefore.After(from) {
+		from = leaf.NotBefore
+	}
+	if string(leaf.SPKI) != string(request.SPKI) || from.Sub(body.ValidFrom) > CertifyingTime || !leaf.ValidAt(from) || !leaf.ValidAt(body.ValidTo) {
 		return nil, fmt.Errorf("certifying seal %s: the certificate is for another key or period", s.ID)
 	}
+	body.ValidFrom = from
 	return chain, nil
 }
 
