@@ -512,8 +512,11 @@ func TestNoPortIsWithoutFaults(t *testing.T) {
 			if s, ok := v.Type.(*ast.SelectorExpr); ok {
 				ports++
 				port := fmt.Sprint(s.X, ".", s.Sel)
+				if of[port] {
+					return true
+				}
 				parts := partsOf(t, s.X.(*ast.Ident).Name, s.Sel.Name)
-				if !of[port] && (len(parts) == 0 || slices.ContainsFunc(parts, func(part string) bool { return !of[part] })) {
+				if len(parts) == 0 || slices.ContainsFunc(parts, func(part string) bool { return !of[part] }) {
 					t.Errorf("%s: %s is not tried under faults: calls in wire_test.go or triedCalls here", e.Name(), port)
 				}
 			}
