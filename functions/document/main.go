@@ -1,5 +1,5 @@
-// Command document is the Lambda function behind large documents and the jobs over them: it records uploads, reads jobs,
-// and signs addresses. It reads no document.
+// Command document is the Lambda function behind large documents and the jobs over them: it records uploads, reads
+// jobs, and signs addresses. It reads no document.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command job is the Lambda function that has jobs done: the stream of the table brings it new ones, which it puts on its
-// queue; the queue brings them back, and seal-stamp does them; a schedule looks for those that stand still. It can make no
-// job and opens no key.
+// Command job is the Lambda function that has jobs done: the stream of the table brings it new ones, which it puts on
+// its queue; the queue brings them back, and seal-stamp does them; a schedule looks for those that stand still. It can
+// make no job and opens no key.
 package main
 
 import (

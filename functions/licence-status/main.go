@@ -1,5 +1,5 @@
-// Command licence-status is the Lambda function that publishes status lists: those whose licences the stream says changed,
-// and on a schedule those that grow old. It alone signs with the status-list keys of agencies.
+// Command licence-status is the Lambda function that publishes status lists: those whose licences the stream says
+// changed, and on a schedule those that grow old. It alone signs with the status-list keys of agencies.
 package main
 
 import (

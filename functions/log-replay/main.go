@@ -1,5 +1,5 @@
-// Command log-replay is the Lambda function that an operator invokes after a restore, before anything is served: it does
-// again what the trail holds and the tables have forgotten.
+// Command log-replay is the Lambda function that an operator invokes after a restore, before anything is served: it
+// does again what the trail holds and the tables have forgotten.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command notify is the Lambda function on the stream of the trail: it tells people and organisations what was done with what
-// is theirs, by a queue that the deployer's message gateway takes from. It reads no record and opens no key.
+// Command notify is the Lambda function on the stream of the trail: it tells people and organisations what was done
+// with what is theirs, by a queue that the deployer's message gateway takes from. It reads no record and opens no key.
 package main
 
 import (

@@ -35,8 +35,8 @@ type BlobsOptions struct {
 // Blobs keeps byte strings in one bucket under names that are written once: PutObject with If-None-Match, the SHA-256
 // digest checked by S3 on the way in and by us on the way out.
 //
-// Reads follow writes (S3 is strongly consistent). To tell a name that is not there from one that it may not read, a role
-// needs s3:ListBucket for the prefix; without it S3 answers 403 to both, and that is a fault here.
+// Reads follow writes (S3 is strongly consistent). To tell a name that is not there from one that it may not read, a
+// role needs s3:ListBucket for the prefix; without it S3 answers 403 to both, and that is a fault here.
 type Blobs struct {
 	client *s3.Client
 	o      BlobsOptions
@@ -193,8 +193,8 @@ func (b *Blobs) Blob(ctx context.Context, name string) (data []byte, err error) 
 	return data, nil
 }
 
-// Stands tells whether something was written under a name: its first byte is asked for. HeadObject would do, but for its
-// refusals, which have no body and so no code.
+// Stands tells whether something was written under a name: its first byte is asked for. HeadObject would do, but for
+// its refusals, which have no body and so no code.
 func (b *Blobs) Stands(ctx context.Context, name string) (bool, error) {
 	key, err := b.key(name)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/yinxin/yinxin/shared/access"
 )
 
-// Budgets keeps how much of their budgets callers have spent: items as those of [Counters], under a prefix of their own.
+// Budgets keeps how much of their budgets callers have spent: items as those of [Counters], under a prefix of their
+// own.
 type Budgets struct{ *DB }
 
 var _ access.Budgets = Budgets{}

@@ -28,9 +28,10 @@ import (
 //	request ── POST simpleenroll ──┬─ 202: waits as it is told to, if there is time, and asks again
 //	                               └─ 200: certs-only message ── the certificate ── its chain up to an anchor ── taken
 //
-// The authority is not believed: a certificate is taken only if it is for the key and the name that were requested, holds
-// for as long as the seal does, says that it is for signatures and for no authority, and has a chain of which every link
-// is verified up to an anchor that an operator imported for the purpose. What differs is refused with [ErrCertificate].
+// The authority is not believed: a certificate is taken only if it is for the key and the name that were requested,
+// holds for as long as the seal does, says that it is for signatures and for no authority, and has a chain of which
+// every link is verified up to an anchor that an operator imported for the purpose. What differs is refused with
+// [ErrCertificate].
 //
 // It does not fetch the authority's own certificates (section 4.1), follow redirects, or ask about revocation: the
 // certificate is minutes old.

@@ -33,10 +33,10 @@ func (s Clients) SaveClient(ctx context.Context, c oidc.Client, e audit.Event) e
 	return save(ctx, s.DB, s.at(c.ID), c, nil, e)
 }
 
-// KnownClients is Clients for functions that ask for the same few at every request: what was read of a client stays good
-// for [ClientFresh] in a process, and what another saved meanwhile (keys, redirect addresses, scopes) is in force after
-// that at the latest. Grants, which a client may be denied by, are never kept. A client that is unknown is asked for
-// again.
+// KnownClients is Clients for functions that ask for the same few at every request: what was read of a client stays
+// good for [ClientFresh] in a process, and what another saved meanwhile (keys, redirect addresses, scopes) is in force
+// after that at the latest. Grants, which a client may be denied by, are never kept. A client that is unknown is asked
+// for again.
 type KnownClients struct {
 	Clients
 

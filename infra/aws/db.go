@@ -15,11 +15,11 @@
 // the audit event of the last write; see [gateway.EventOf].
 //
 // No person is named in a key: persons, user names, identity numbers, holders and the objects of events stand there as
-// HMACs under a key of the deployment. Every read of a table is consistent; indexes may lag, and are used where the port
-// says so, or to find what is then read from the table.
+// HMACs under a key of the deployment. Every read of a table is consistent; indexes may lag, and are used where the
+// port says so, or to find what is then read from the table.
 //
-// A write that the SDK sends again, since the answer to the first was lost, meets its own record: the event's identifier
-// tells, and the call succeeds.
+// A write that the SDK sends again, since the answer to the first was lost, meets its own record: the event's
+// identifier tells, and the call succeeds.
 //
 // It makes no tables, and it has no transactions.
 package aws

@@ -11,8 +11,8 @@ import (
 	"github.com/yinxin/yinxin/shared/redact"
 )
 
-// Enrolment makes the keys of agencies and makers, and takes the certificates that an authority issued for them: what an
-// operator does once for each, and again when a certificate ends.
+// Enrolment makes the keys of agencies and makers, and takes the certificates that an authority issued for them: what
+// an operator does once for each, and again when a certificate ends.
 //
 //	{"purpose", "owner", "name"}   ── key made or found ── {"request": PEM}   to the authority
 //	{"purpose", "owner", "chain"}  ── checked against the key ── imported

@@ -70,8 +70,8 @@ func (e *Env) fault(doing string, err error) {
 	}
 }
 
-// Function is the name of this function, as in functions/. The runtime sets the variable: a stack's functions are called
-// by the stack's name, a hyphen and theirs.
+// Function is the name of this function, as in functions/. The runtime sets the variable: a stack's functions are
+// called by the stack's name, a hyphen and theirs.
 func (e *Env) Function() string {
 	name, _ := e.look("AWS_LAMBDA_FUNCTION_NAME")
 	return name
@@ -80,9 +80,9 @@ func (e *Env) Function() string {
 // Issuer is the base URL of the platform, without a slash at its end.
 func (e *Env) Issuer() string { return e.variable("ISSUER") }
 
-// config is what the SDK needs in a function: its region and the credentials of its role, which Lambda renews by starting
-// another process. The SDK's own way of finding them (profiles, instance metadata, single sign-on) would be a fifth of
-// the start-up time.
+// config is what the SDK needs in a function: its region and the credentials of its role, which Lambda renews by
+// starting another process. The SDK's own way of finding them (profiles, instance metadata, single sign-on) would be a
+// fifth of the start-up time.
 func (e *Env) config(service string) sdk.Config {
 	token, _ := e.look("AWS_SESSION_TOKEN") // keys of a user have none
 	c := sdk.Config{

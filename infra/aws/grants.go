@@ -154,7 +154,8 @@ func (s Grants) RotateRefresh(ctx context.Context, r oidc.Rotation, e audit.Even
 	return s.change(ctx, w, func(g oidc.Grant) (oidc.Grant, error) { return g.Rotate(r) }, oidc.ErrRefreshUnknown)
 }
 
-// change does an update of a grant and returns the grant as it then is, or what the rule says to the grant as it stands.
+// change does an update of a grant and returns the grant as it then is, or what the rule says to the grant as it
+// stands.
 func (s Grants) change(
 	ctx context.Context, w write, rule func(oidc.Grant) (oidc.Grant, error), unknown error,
 ) (oidc.Grant, error) {

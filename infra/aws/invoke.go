@@ -28,8 +28,8 @@ type invocation struct {
 // maxInvocation is what Lambda takes and gives in one invocation, in bytes.
 const maxInvocation = 6 << 20
 
-// invoke invokes a function and waits for its answer: what it made, or its refusal as a *problem.Problem. Any other error
-// is a fault, after which the function may have done its work or not.
+// invoke invokes a function and waits for its answer: what it made, or its refusal as a *problem.Problem. Any other
+// error is a fault, after which the function may have done its work or not.
 func invoke[In, Out any](ctx context.Context, f invocation, in In) (out Out, err error) {
 	event, err := json.Marshal(in)
 	if err != nil {
@@ -74,8 +74,8 @@ func (f invocation) url() (url, region string, err error) {
 	return base + "/2015-03-31/functions/" + part[6] + "/invocations?Qualifier=" + part[7], part[3], nil
 }
 
-// signed posts a body to a service with a request that is signed (Signature Version 4), and reads the answer. It is done
-// by hand for the services of which one operation is needed: their clients would be a part of every binary.
+// signed posts a body to a service with a request that is signed (Signature Version 4), and reads the answer. It is
+// done by hand for the services of which one operation is needed: their clients would be a part of every binary.
 func signed(ctx context.Context, c sdk.Config, now func() time.Time, service, region, url string, body []byte, header http.Header) (
 	status int, answered http.Header, data []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))

@@ -11,8 +11,9 @@ import (
 
 var _ cert.Requester = (*Keys)(nil)
 
-// RequestKey implements [cert.Requester]. The request lies in the item of the key, written with it. A Wrapped key signs it
-// in the process that makes it, before its private half is forgotten; a Blind key, which nobody sees, requests nothing.
+// RequestKey implements [cert.Requester]. The request lies in the item of the key, written with it. A Wrapped key signs
+// it in the process that makes it, before its private half is forgotten; a Blind key, which nobody sees, requests
+// nothing.
 //
 // A key that has no request for the name signs one now, where this function may sign with it.
 func (k *Keys) RequestKey(

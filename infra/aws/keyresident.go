@@ -49,7 +49,8 @@ func algorithmOf(spec types.KeySpec) (key.Algorithm, error) {
 	}
 }
 
-// The tags of KMS keys that are made here: policies of roles ask for them (condition key aws:ResourceTag/yinxin:purpose).
+// The tags of KMS keys that are made here: policies of roles ask for them (condition key
+// aws:ResourceTag/yinxin:purpose).
 const (
 	tagPurpose = "yinxin:purpose"
 	tagOwner   = "yinxin:owner"
@@ -142,8 +143,8 @@ func (r *residentKey) Public() crypto.PublicKey { return r.entry.public }
 const maxRaw = 4096 // bytes of a message that KMS signs unhashed
 
 // SignDigest implements [key.Signer]. It gives KMS digests (MessageType DIGEST): for SM2DSA the one over the signer's Z
-// value and the message, as "Offline verification with SM2 key pairs" of the AWS KMS Developer Guide computes it. Ed25519
-// takes the message itself, up to 4096 bytes. No signature leaves that the public key refuses.
+// value and the message, as "Offline verification with SM2 key pairs" of the AWS KMS Developer Guide computes it.
+// Ed25519 takes the message itself, up to 4096 bytes. No signature leaves that the public key refuses.
 func (r *residentKey) SignDigest(ctx context.Context, digest []byte) ([]byte, error) {
 	in := kms.SignInput{KeyId: &r.entry.KMSKey, Message: digest, MessageType: types.MessageTypeDigest}
 	switch r.entry.Algorithm {

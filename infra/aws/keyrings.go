@@ -265,7 +265,8 @@ func (d *DB) createRing(ctx context.Context, r keyRing) (stands keyRing, won boo
 	return stands, false, err
 }
 
-// replaceRing writes the next revision of a ring, or returns [key.ErrChanged] where another has written it in the meantime.
+// replaceRing writes the next revision of a ring, or returns [key.ErrChanged] where another has written it in the
+// meantime.
 func (d *DB) replaceRing(ctx context.Context, r keyRing) error {
 	before := r.revision
 	r.revision++

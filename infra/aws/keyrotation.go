@@ -35,8 +35,8 @@ func (k *Keys) KillKey(ctx context.Context, purpose key.Purpose, owner, keyID st
 // creator makes a key for a ring.
 type creator = func(key.Algorithm) (key.Term, error)
 
-// change reads a ring, changes it and writes it if that changed anything. KMS keys that the ring does not name then are let
-// go: those that it named before, and those that were made in vain.
+// change reads a ring, changes it and writes it if that changed anything. KMS keys that the ring does not name then are
+// let go: those that it named before, and those that were made in vain.
 func (k *Keys) change(
 	ctx context.Context, doing string, purpose key.Purpose, owner string,
 	to func(ring key.Ring, now time.Time, create creator) (key.Ring, error),

@@ -16,8 +16,8 @@ import (
 	"github.com/yinxin/yinxin/shared/key"
 )
 
-// Custody says how the keys of one purpose are kept (design section 5). The algorithm is no part of it: it is a property
-// of each key.
+// Custody says how the keys of one purpose are kept (design section 5). The algorithm is no part of it: it is a
+// property of each key.
 //
 //	Wrapped   made here, encrypted by kms:Encrypt           signs in this process     all partitions
 //	Blind     made by KMS, encrypted before anyone sees it  signs in this process     SM2 in China Regions only
@@ -25,8 +25,8 @@ import (
 //	Given     one KMS key that the template makes           signs by kms:Sign         SM2 in China Regions only
 //	None      there are no such keys in this deployment
 //
-// Wrapped lets whoever makes a key use it while this process lives, to request its certificate; Blind does not, and is for
-// keys whose maker has no business with what they sign.
+// Wrapped lets whoever makes a key use it while this process lives, to request its certificate; Blind does not, and is
+// for keys whose maker has no business with what they sign.
 type Custody struct {
 	Kind CustodyKind
 	// KMSKey is the identifier or ARN of the symmetric key that encrypts private keys (Wrapped, Blind), or of the signing
@@ -83,12 +83,12 @@ type KeysOptions struct {
 // Keys keeps keys with KMS. What is not secret about a key, and the ciphertext of a private key, are in one item per
 // purpose and owner (see keyRing); a purpose whose key is Given has no item.
 //
-// A private key is decrypted when it signs first, with purpose and owner as encryption context, so that a ciphertext that
-// was moved to another item does not open, and a role can be bound to a purpose. It is then tried on a test message, and
-// forgotten after Reload. So a function needs kms:Decrypt only if it signs.
+// A private key is decrypted when it signs first, with purpose and owner as encryption context, so that a ciphertext
+// that was moved to another item does not open, and a role can be bound to a purpose. It is then tried on a test
+// message, and forgotten after Reload. So a function needs kms:Decrypt only if it signs.
 //
-// If we stop while a key is made, before its item is written: of a Wrapped or Blind key nothing is left, of a Resident key
-// a KMS key that no item names, tagged with purpose and owner.
+// If we stop while a key is made, before its item is written: of a Wrapped or Blind key nothing is left, of a Resident
+// key a KMS key that no item names, tagged with purpose and owner.
 type Keys struct {
 	db      *DB
 	kms     *kms.Client
@@ -178,8 +178,8 @@ func (k *Keys) OpenKey(ctx context.Context, purpose key.Purpose, owner string) (
 	return k.with(ctx, purpose, owner, k.load)
 }
 
-// WarmKey opens a key as far as signing needs it, so that the first signature does not wait: for the cold start of functions
-// whose key is known then.
+// WarmKey opens a key as far as signing needs it, so that the first signature does not wait: for the cold start of
+// functions whose key is known then.
 func (k *Keys) WarmKey(ctx context.Context, purpose key.Purpose, owner string) error {
 	s, err := k.OpenKey(ctx, purpose, owner)
 	if err != nil {
@@ -270,8 +270,8 @@ func (h *heldRing) keep(s key.Signer) key.Signer {
 }
 
 // first makes the first key of a ring. Of two processes that do, the one whose item is written first has made it; the
-// other returns that key and lets its own go. request, unless nil, is what the key signs once, before its item is written;
-// the process forgets the private half then.
+// other returns that key and lets its own go. request, unless nil, is what the key signs once, before its item is
+// written; the process forgets the private half then.
 func (k *Keys) first(
 	ctx context.Context, h *heldRing, name ringName, c Custody, alg key.Algorithm, request func(key.Signer) ([]byte, error),
 ) (key.Signer, error) {

@@ -66,7 +66,8 @@ const (
 	ofStack         = sealsStamped // the first metric that has the dimension Stack alone
 )
 
-// meter counts what one invocation did. Its methods may be called by several goroutines, and on nil, where nobody counts.
+// meter counts what one invocation did. Its methods may be called by several goroutines, and on nil, where nobody
+// counts.
 type meter struct {
 	mu      sync.Mutex
 	n       [metricCount]int64
@@ -122,9 +123,9 @@ func (m *meter) oldest(what metric, age time.Duration) {
 	m.n[what], m.counted[what] = max(m.n[what], int64(age/time.Second)), true
 }
 
-// settleAfter is when a stamp must be in the trail. Both counts of it stand at the time of its event and so much later, so
-// that an alarm on their difference never sees a stamp that is still on its way. (CloudWatch takes data points up to two
-// hours ahead.)
+// settleAfter is when a stamp must be in the trail. Both counts of it stand at the time of its event and so much later,
+// so that an alarm on their difference never sees a stamp that is still on its way. (CloudWatch takes data points up to
+// two hours ahead.)
 const settleAfter = 15 * time.Minute
 
 func (m *meter) settle(what metric, at time.Time) {
@@ -344,8 +345,8 @@ func directive(b []byte, counted [metricCount]bool, from, to metric, dimensions 
 	return append(b, `]}`...)
 }
 
-// appendString appends a JSON string. What is neither a letter of ASCII nor a sign of it stands as "?": names of functions
-// and routes hold nothing else. A dimension has no value that is empty.
+// appendString appends a JSON string. What is neither a letter of ASCII nor a sign of it stands as "?": names of
+// functions and routes hold nothing else. A dimension has no value that is empty.
 func appendString(b []byte, s string) []byte {
 	if s == "" {
 		s = "-"
@@ -360,8 +361,8 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// countCalls lets a client of the SDK count attempts: those that were made again, and why. It stands in the first step: an
-// address that is signed ahead has no attempts, and its step of retries is taken away.
+// countCalls lets a client of the SDK count attempts: those that were made again, and why. It stands in the first step:
+// an address that is signed ahead has no attempts, and its step of retries is taken away.
 func countCalls(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("CountCalls",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {

@@ -14,7 +14,8 @@ import (
 	"github.com/yinxin/yinxin/shared/notice"
 )
 
-// Notices is the FIFO queue from which the deployer's message gateway takes notices: README.md says what it finds there.
+// Notices is the FIFO queue from which the deployer's message gateway takes notices: README.md says what it finds
+// there.
 type Notices struct {
 	URL    string // of the queue
 	Config sdk.Config

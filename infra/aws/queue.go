@@ -23,8 +23,8 @@ type queue struct {
 	Rand   io.Reader // of the delays between tries; nil for none
 }
 
-// message is what is sent. Group and Deduplication are for FIFO queues: what has one deduplication identifier is delivered
-// once if it is sent within five minutes.
+// message is what is sent. Group and Deduplication are for FIFO queues: what has one deduplication identifier is
+// delivered once if it is sent within five minutes.
 type message struct {
 	QueueURL      string `json:"QueueUrl"`
 	Body          string `json:"MessageBody"`
@@ -32,8 +32,8 @@ type message struct {
 	Deduplication string `json:"MessageDeduplicationId,omitempty"`
 }
 
-// sendTries is how often a message is sent: twice is a message twice, which is harmless, and not at all is an event that
-// the stream brings again.
+// sendTries is how often a message is sent: twice is a message twice, which is harmless, and not at all is an event
+// that the stream brings again.
 const sendTries = 3
 
 func (q queue) send(ctx context.Context, m message) error {

@@ -1,7 +1,7 @@
 package aws
 
-// OtherRight is what a port, or an accessor of [Env] as "Env.TokenSigners", needs beside the records of ports: key rings,
-// secrets, keys of KMS, objects, functions.
+// OtherRight is what a port, or an accessor of [Env] as "Env.TokenSigners", needs beside the records of ports: key
+// rings, secrets, keys of KMS, objects, functions.
 type OtherRight struct {
 	Need     string
 	Resource string   // by its name in template.yaml: "SsoTable", "TokenKey", "Artefacts/faces/*"

@@ -11,8 +11,8 @@ import (
 	"github.com/yinxin/yinxin/shared/key"
 )
 
-// TokenKeys publishes the public halves of the token keys. It reads no ciphertext and asks nothing of KMS: every function
-// that checks tokens may have it.
+// TokenKeys publishes the public halves of the token keys. It reads no ciphertext and asks nothing of KMS: every
+// function that checks tokens may have it.
 type TokenKeys struct {
 	db     *DB
 	reload time.Duration

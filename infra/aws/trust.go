@@ -25,8 +25,8 @@ import (
 // kept, by their bytes, since they remember that they were verified.
 //
 // All of it stays good for [TrustFresh] in a process: what an operator imports or takes back (an anchor, a revocation
-// list, a making unit, an agency of a licence type) is in force everywhere after that at the latest. What is decided about
-// one seal or licence, that it was suspended or revoked, does not come from here and is never kept.
+// list, a making unit, an agency of a licence type) is in force everywhere after that at the latest. What is decided
+// about one seal or licence, that it was suspended or revoked, does not come from here and is never kept.
 //
 // A list is in one item, so that it has less than 400 kB.
 type Trust struct {

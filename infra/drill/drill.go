@@ -1,5 +1,5 @@
-// Package drill plays a restore on a store, for its tests: acts, a copy, more acts, the copy put back, the replay of the
-// trail, and then the question whether anything that was taken away is there again.
+// Package drill plays a restore on a store, for its tests: acts, a copy, more acts, the copy put back, the replay of
+// the trail, and then the question whether anything that was taken away is there again.
 //
 //	acts ── Snapshot ── acts ── truth noted ── put back ── epoch raised ── audit.Replay ── truth compared
 //

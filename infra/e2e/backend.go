@@ -1,13 +1,14 @@
 // Package e2e plays text scripts against the platform: the real bootstraps of functions/ with the environment that
-// template.yaml gives them, infra/local, or a deployed stack. README.md says how, and what the commands of a script are.
+// template.yaml gives them, infra/local, or a deployed stack. README.md says how, and what the commands of a script
+// are.
 //
 //	testdata/*.txt ── commands ── Backend ─┬─ AWS: processes under a Runtime API, moto, kmstest, an authority, pumps
 //	      └ statuses, codes and verdicts:  ├─ Local: infra/local as a process
 //	        the same from every backend    └─ Deployed: -url
 //
-// It shows that what was built runs as it was wired: that every variable of a function is in the template, every shape of
-// an event is understood, every answer is the one that the embedded store gives. It does not imitate limits of rates,
-// capacity or memory, nor clocks that differ.
+// It shows that what was built runs as it was wired: that every variable of a function is in the template, every shape
+// of an event is understood, every answer is the one that the embedded store gives. It does not imitate limits of
+// rates, capacity or memory, nor clocks that differ.
 package e2e
 
 import (

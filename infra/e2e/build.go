@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 )
 
-// Build compiles every function of the module at root for this machine, in one call of go build, and returns a folder in
-// dir for each: <dir>/<function>/bootstrap. The linked files are kept in a cache outside the checkout, so that only what
-// changed is linked again; a checkout has a cache of its own.
+// Build compiles every function of the module at root for this machine, in one call of go build, and returns a folder
+// in dir for each: <dir>/<function>/bootstrap. The linked files are kept in a cache outside the checkout, so that only
+// what changed is linked again; a checkout has a cache of its own.
 func Build(ctx context.Context, root, dir string) error {
 	cache := os.Getenv("YINXIN_CACHE")
 	if cache == "" {

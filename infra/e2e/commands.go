@@ -446,8 +446,8 @@ func (p *play) save(_ context.Context, a args) error {
 	return nil
 }
 
-// make: make FILE TITLE LINE… [-pages N] [-attach N]: a document, PDF or OFD by its name; an OFD with an attachment of N
-// random bytes.
+// make: make FILE TITLE LINE… [-pages N] [-attach N]: a document, PDF or OFD by its name; an OFD with an attachment of
+// N random bytes.
 func (p *play) make(_ context.Context, a args) error {
 	if err := a.need(2, -1, "pages", "attach"); err != nil {
 		return err
@@ -490,8 +490,8 @@ func (p *play) make(_ context.Context, a args) error {
 	return err
 }
 
-// alter: alter FILE -after TEXT -skip N -> FILE flips a bit; alter FILE [-entry PART] -from TEXT -to TEXT -> FILE replaces
-// text, in the entries of a package whose names have PART.
+// alter: alter FILE -after TEXT -skip N -> FILE flips a bit; alter FILE [-entry PART] -from TEXT -to TEXT -> FILE
+// replaces text, in the entries of a package whose names have PART.
 func (p *play) alter(_ context.Context, a args) error {
 	if err := a.need(1, 1, "after", "skip", "from", "to", "entry"); err != nil {
 		return err
@@ -528,7 +528,8 @@ func (p *play) alter(_ context.Context, a args) error {
 	return nil
 }
 
-// editPackage rewrites the entries of a ZIP package whose names have part. Where nothing changes it returns the package.
+// editPackage rewrites the entries of a ZIP package whose names have part. Where nothing changes it returns the
+// package.
 func editPackage(data []byte, part string, edit func([]byte) []byte) ([]byte, error) {
 	in, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -792,7 +793,8 @@ func (p *play) restart(_ context.Context, a args) error {
 	return p.backend.Restart()
 }
 
-// receive: receive QUEUE: takes what the queue of that logical identifier holds; the bodies, a list, are the last answer.
+// receive: receive QUEUE: takes what the queue of that logical identifier holds; the bodies, a list, are the last
+// answer.
 func (p *play) receive(ctx context.Context, a args) error {
 	if err := a.need(1, 1); err != nil {
 		return err

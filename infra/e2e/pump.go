@@ -40,8 +40,8 @@ type batchAnswer struct {
 	} `json:"batchItemFailures"`
 }
 
-// deliver is an invocation of a function by a source of events. Everything is delivered twice: at least once is what the
-// sources promise.
+// deliver is an invocation of a function by a source of events. Everything is delivered twice: at least once is what
+// the sources promise.
 func (s *AWS) deliver(ctx context.Context, f *deployed, event any) (batchAnswer, error) {
 	data, err := json.Marshal(event)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	yaml "github.com/oasdiff/yaml3"
 )
 
-// Template is template.yaml as CloudFormation would resolve it for one stack: parameters, conditions, pseudo parameters,
-// and the attributes of the resources that were made so far (AWS CloudFormation User Guide, "Intrinsic function
-// reference"). A function that is not known here is an error, never passed over.
+// Template is template.yaml as CloudFormation would resolve it for one stack: parameters, conditions, pseudo
+// parameters, and the attributes of the resources that were made so far (AWS CloudFormation User Guide, "Intrinsic
+// function reference"). A function that is not known here is an error, never passed over.
 type Template struct {
 	StackName, Region, AccountID, Partition string
 	Parameters                              map[string]string // beside the defaults, and before them
@@ -355,7 +355,8 @@ func (t *Template) attribute(resource, attribute string) (any, error) {
 	if v, ok := t.made[resource][attribute]; ok {
 		return v, nil
 	}
-	// SAM's own: "Function.Alias" is the alias that it publishes (AWS SAM Developer Guide, "Referencing generated resources").
+	// SAM's own: "Function.Alias" is the alias that it publishes (AWS SAM Developer Guide, "Referencing generated
+	// resources").
 	if v, ok := t.made[resource+"."+attribute]["Ref"]; ok {
 		return v, nil
 	}

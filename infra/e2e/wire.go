@@ -15,7 +15,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// caller sends requests to AWS's services, or what stands for them, in the JSON protocols (AWS JSON 1.0 and 1.1), signed.
+// caller sends requests to AWS's services, or what stands for them, in the JSON protocols (AWS JSON 1.0 and 1.1),
+// signed.
 type caller struct {
 	who    sdk.Credentials
 	region string

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// Blobs keeps byte strings in a directory under names that are written once, and gives addresses under which a client may
-// write or read one itself: what S3 is in AWS.
+// Blobs keeps byte strings in a directory under names that are written once, and gives addresses under which a client
+// may write or read one itself: what S3 is in AWS.
 //
 // An address says the method, until when it is good, and, for writing, the media type, size and SHA-256 digest of the
 // only bytes that are taken; an HMAC over all of it keeps it so.
@@ -46,8 +46,8 @@ func (b Blobs) file(name string) (string, error) {
 	return filepath.Join(b.Dir, filepath.FromSlash(name)), nil
 }
 
-// PutBlob writes data under a name, durably before it returns. Where the same bytes stand already it does nothing; where
-// others do it returns [ErrBlobTaken].
+// PutBlob writes data under a name, durably before it returns. Where the same bytes stand already it does nothing;
+// where others do it returns [ErrBlobTaken].
 func (b Blobs) PutBlob(name string, data []byte) (err error) {
 	file, err := b.file(name)
 	if err != nil {
@@ -105,8 +105,8 @@ func (b Blobs) Stands(name string) (bool, error) {
 	return err == nil, err
 }
 
-// UploadAddress returns where a client may write a blob of exactly this media type, size and digest, once, until a time.
-// It is to be sent by PUT with the headers.
+// UploadAddress returns where a client may write a blob of exactly this media type, size and digest, once, until a
+// time. It is to be sent by PUT with the headers.
 func (b Blobs) UploadAddress(name, mediaType string, size int64, sha256 string, until time.Time) (string, http.Header, error) {
 	if _, err := b.file(name); err != nil {
 		return "", nil, err
@@ -142,8 +142,8 @@ func (b Blobs) signature(method, name string, q url.Values) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// ServeHTTP takes and gives blobs at their addresses; the path of the request is the name alone. It refuses as S3 does, with
-// the codes of its API Reference, "Error responses".
+// ServeHTTP takes and gives blobs at their addresses; the path of the request is the name alone. It refuses as S3 does,
+// with the codes of its API Reference, "Error responses".
 func (b Blobs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, q := strings.TrimPrefix(r.URL.Path, "/"), r.URL.Query()
 	if !hmac.Equal([]byte(q.Get("signature")), []byte(b.signature(r.Method, name, q))) {

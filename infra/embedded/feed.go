@@ -15,8 +15,8 @@ import (
 	"github.com/yinxin/yinxin/shared/audit"
 )
 
-// The tables whose writes are told, as in infra/aws. The feed of a table tells them as its stream would: in the order in
-// which they were done, from the same transaction, so that neither is there without the other.
+// The tables whose writes are told, as in infra/aws. The feed of a table tells them as its stream would: in the order
+// in which they were done, from the same transaction, so that neither is there without the other.
 const (
 	TableSSO      = "sso"
 	TableRegistry = "registry"
@@ -177,7 +177,8 @@ func (f Feed) Next(_ context.Context, consumer string, limit int) (records []Str
 	return records, err
 }
 
-// Take moves consumer to the record with a sequence number, which it is done with, and forgets what every consumer took.
+// Take moves consumer to the record with a sequence number, which it is done with, and forgets what every consumer
+// took.
 func (f Feed) Take(_ context.Context, consumer, number string) error {
 	if len(number) < 2 {
 		return fmt.Errorf("%q is no sequence number", number)

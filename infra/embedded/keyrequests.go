@@ -10,8 +10,8 @@ import (
 
 var _ cert.Requester = (*Keys)(nil)
 
-// RequestKey implements [cert.Requester]. The request lies in the file of the key, written with it. A key that has none for
-// the name, because it was made without or its owner is called otherwise now, signs one each time.
+// RequestKey implements [cert.Requester]. The request lies in the file of the key, written with it. A key that has none
+// for the name, because it was made without or its owner is called otherwise now, signs one each time.
 func (k *Keys) RequestKey(
 	ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm, subject cert.Name,
 ) ([]byte, error) {

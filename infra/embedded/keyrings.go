@@ -92,8 +92,8 @@ func keyID(public crypto.PublicKey) (id string, spki []byte, err error) {
 	return hex.EncodeToString(sum[:16]), spki, nil
 }
 
-// keyStem begins the names of a ring's files. The owner is written in hexadecimal, so that every owner is a file name of
-// its own on every file system.
+// keyStem begins the names of a ring's files. The owner is written in hexadecimal, so that every owner is a file name
+// of its own on every file system.
 func keyStem(purpose key.Purpose, owner string) (string, error) {
 	if purpose == "" || strings.Trim(string(purpose), "abcdefghijklmnopqrstuvwxyz-") != "" || len(purpose) > 32 {
 		return "", fmt.Errorf("%q is no purpose of a key", purpose)
@@ -200,8 +200,8 @@ func (k *Keys) load(ctx context.Context, purpose key.Purpose, owner string) (*he
 	}
 }
 
-// write seals a ring and writes its revision, or returns [key.ErrChanged] where that, or a later one, is there. The caller
-// holds the lock.
+// write seals a ring and writes its revision, or returns [key.ErrChanged] where that, or a later one, is there. The
+// caller holds the lock.
 func (k *Keys) write(f ringFile) error {
 	stem, err := keyStem(f.Purpose, f.Owner)
 	if err != nil {

@@ -24,16 +24,16 @@ import (
 )
 
 // Keys keeps private keys in files of one directory, one ring of a purpose and owner each (see [key.Ring]), sealed by a
-// master key (AES-256-GCM). The sealed bytes are bound to all that is in the file: one that was renamed or edited does not
-// open.
+// master key (AES-256-GCM). The sealed bytes are bound to all that is in the file: one that was renamed or edited does
+// not open.
 //
 // The master key lies beside them in master.key, readable by its owner alone, and is made on the first run. Whoever can
 // read the whole directory has the keys: this is custody for one machine, not for production.
 //
 // A file appears whole or not at all: it is written under another name, flushed to the disk and then linked to its own
-// name, which fails where that exists. A ring that changes is a new file, named by its revision, and then the old one is
-// removed: of two who change a ring one links its file. What a crash leaves, under another name or of a revision before,
-// is removed by the next [OpenKeys].
+// name, which fails where that exists. A ring that changes is a new file, named by its revision, and then the old one
+// is removed: of two who change a ring one links its file. What a crash leaves, under another name or of a revision
+// before, is removed by the next [OpenKeys].
 type Keys struct {
 	Now    func() time.Time // by which keys follow each other; time.Now by [OpenKeys]
 	Reload time.Duration    // how long what was read of a ring stays good; [key.Reload] by [OpenKeys]
@@ -154,9 +154,9 @@ func (k *Keys) MakeKey(ctx context.Context, purpose key.Purpose, owner string, a
 	return k.OpenKey(ctx, purpose, owner)
 }
 
-// make makes the first key of a ring, or finds the key that signs and returns its entry. The lock is held while a key is
-// made, so that of concurrent calls the first makes it and the others find it; where another process was faster its key
-// is found. request, unless nil, is what the key signs once, when it is made.
+// make makes the first key of a ring, or finds the key that signs and returns its entry. The lock is held while a key
+// is made, so that of concurrent calls the first makes it and the others find it; where another process was faster its
+// key is found. request, unless nil, is what the key signs once, when it is made.
 func (k *Keys) make(
 	ctx context.Context, purpose key.Purpose, owner string, alg key.Algorithm, request func(key.Signer) ([]byte, error),
 ) (ringEntry, error) {

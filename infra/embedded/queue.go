@@ -165,8 +165,8 @@ func (q Queue) shown(n uint64, m message) QueueMessage {
 	return shown
 }
 
-// Delete removes a message by the receipt that its last Receive gave. With an older one nothing is removed: somebody else
-// works on it.
+// Delete removes a message by the receipt that its last Receive gave. With an older one nothing is removed: somebody
+// else works on it.
 func (q Queue) Delete(_ context.Context, receipt string) error {
 	return q.received(receipt, func(b *bbolt.Bucket, n uint64, _ message) error { return b.Delete(sequenceKey(n)) })
 }

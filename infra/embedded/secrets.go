@@ -28,7 +28,8 @@ type sealedSecret struct {
 func boundSecret(name string) []byte { return []byte("secret " + name) }
 
 // Secret returns the secret of a name, 32 bytes; the first call draws it. Of any number of concurrent calls all return
-// the same. One that lies unsealed is sealed; the pages that it stood on stay in the file until bbolt writes them again.
+// the same. One that lies unsealed is sealed; the pages that it stood on stay in the file until bbolt writes them
+// again.
 func (s Secrets) Secret(_ context.Context, name string, random io.Reader) (secret []byte, err error) {
 	fresh := make([]byte, secretSize)
 	if _, err := io.ReadFull(random, fresh); err != nil {

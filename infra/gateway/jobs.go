@@ -19,7 +19,8 @@ type JobMessage struct {
 const jobPrefix = "job#"
 
 // NewJobs takes the records of jobs that were begun from the stream of their table. Other records, and later images of
-// the same job, are not its concern: the stream's filter leaves them out, and so does this where the filter is not there.
+// the same job, are not its concern: the stream's filter leaves them out, and so does this where the filter is not
+// there.
 func NewJobs(submit func(ctx context.Context, job string) error) Way {
 	return Stream(func(ctx context.Context, r events.DynamoDBEventRecord) error {
 		id, found := strings.CutPrefix(textOf(r.Change.Keys, "pk"), jobPrefix)

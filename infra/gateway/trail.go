@@ -16,8 +16,8 @@ import (
 //
 // The attribute event is the event of the last write. What its writer could not know, since it did not read the record,
 // stands in eventPerson, eventHolder, eventObject and eventDivision, copied there from the record by the same write. An
-// image may come again, by the stream or by a write without an event of its own: the identifier stays, and whoever takes
-// events does so once for each.
+// image may come again, by the stream or by a write without an event of its own: the identifier stays, and whoever
+// takes events does so once for each.
 func EventOf(image map[string]events.DynamoDBAttributeValue) (e audit.Event, found bool, err error) {
 	data := textOf(image, "event")
 	if data == "" {

@@ -145,9 +145,10 @@ func Queue(handle func(ctx context.Context, body []byte) error) Way {
 }
 
 // Stream answers the records of a table's stream, whose mapping reports batch item failures and halves batches on
-// errors: in order, and from the first that fails on they come again. Where already the first of several fails, it is the
-// error of the invocation: Lambda then halves the batch until that record comes alone, so that the dead letter of one
-// that never succeeds is about nothing else (Lambda developer guide, "Configuring partial batch response with DynamoDB").
+// errors: in order, and from the first that fails on they come again. Where already the first of several fails, it is
+// the error of the invocation: Lambda then halves the batch until that record comes alone, so that the dead letter of
+// one that never succeeds is about nothing else (Lambda developer guide, "Configuring partial batch response with
+// DynamoDB").
 func Stream(handle func(ctx context.Context, r events.DynamoDBEventRecord) error) Way {
 	return Way{kind: "stream", run: func(ctx context.Context, log *slog.Logger, event []byte) ([]byte, []slog.Attr, error) {
 		var e events.DynamoDBEvent

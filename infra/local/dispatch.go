@@ -400,8 +400,8 @@ func (l *queueLoop) drain(ctx context.Context) (next time.Time) {
 	return time.Time{}
 }
 
-// deliver invokes the function with messages and returns the receipts of those that were taken. The others come again when
-// they are visible again.
+// deliver invokes the function with messages and returns the receipts of those that were taken. The others come again
+// when they are visible again.
 func (l *queueLoop) deliver(ctx context.Context, messages []embedded.QueueMessage) (receipts []string) {
 	event, err := json.Marshal(map[string][]embedded.QueueMessage{"Records": messages})
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/yinxin/yinxin/shared/seal"
 )
 
-// How jobs run, as in template.yaml: an attempt that fails comes again when its message is visible again, after five it is
-// a dead letter, and what is open long is looked for.
+// How jobs run, as in template.yaml: an attempt that fails comes again when its message is visible again, after five it
+// is a dead letter, and what is open long is looked for.
 const (
 	jobTimeout    = 40 * time.Second
 	jobVisibility = 4 * time.Minute

@@ -148,8 +148,8 @@ func (c config) check() error {
 	return nil
 }
 
-// origin is the origin of an http or https address as browsers write it (RFC 6454, section 6.2), which is what an issuer
-// here is: it is compared with theirs, its pages redirect from the root, and its cookies are the host's.
+// origin is the origin of an http or https address as browsers write it (RFC 6454, section 6.2), which is what an
+// issuer here is: it is compared with theirs, its pages redirect from the root, and its cookies are the host's.
 func origin(u *url.URL) string {
 	host, usual := strings.ToLower(u.Hostname()), map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-:") != "" || host == "" || usual == "" {

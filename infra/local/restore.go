@@ -24,8 +24,8 @@ var (
 	_ audit.Redoer = oidc.ReplayPorts{}
 )
 
-// epochFile is where whoever puts an older copy of the store back writes, in RFC 3339, when that was: what was handed out
-// before is refused from the next start on.
+// epochFile is where whoever puts an older copy of the store back writes, in RFC 3339, when that was: what was handed
+// out before is refused from the next start on.
 const epochFile = "token-epoch"
 
 // tokenEpoch reads the epoch of a data directory; the zero time where there is none.

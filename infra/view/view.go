@@ -1,11 +1,11 @@
-// Package view shows the records of one service to another: the register of seals and of licences to verifiers, the registry
-// to whoever names people and organisations.
+// Package view shows the records of one service to another: the register of seals and of licences to verifiers, the
+// registry to whoever names people and organisations.
 //
 //	verify.SealStatus ◄── infra/embedded, infra/aws ◄── SealFacts ◄── seal.CodeReader, seal.Reader ◄── the same store
 //
-// Services do not import each other, and a store has no opinion on what a verifier may see. So what one record means in the
-// words of another service stands here, over the ports of both, for every store. Each function reads as often as its ports are
-// called; nothing is kept.
+// Services do not import each other, and a store has no opinion on what a verifier may see. So what one record means in
+// the words of another service stands here, over the ports of both, for every store. Each function reads as often as
+// its ports are called; nothing is kept.
 //
 // It does not know how records are kept, and decides no rights.
 package view
@@ -53,8 +53,8 @@ func SealFacts(ctx context.Context, codes seal.CodeReader, seals seal.Reader, co
 	return facts, nil
 }
 
-// Licence is what a verifier may know of the licence with an identifier, masked; [verify.ErrUnknown] for a licence that was
-// never handed out, and for an identifier that was bound to it in an attempt that did not come to its end.
+// Licence is what a verifier may know of the licence with an identifier, masked; [verify.ErrUnknown] for a licence that
+// was never handed out, and for an identifier that was bound to it in an attempt that did not come to its end.
 func Licence(
 	ctx context.Context, identifiers licence.IdentifierReader, licences licence.Reader, types licence.Types, identifier string,
 ) (verify.Found, error) {
@@ -101,8 +101,8 @@ func SealOrganisation(o registry.Organisation) seal.Organisation {
 	return seal.Organisation{USCC: o.USCC, Name: o.Name, Division: o.Division}
 }
 
-// DivisionAndAbove returns a division of GB/T 2260 and those that contain it, nearest first: who is responsible for it is
-// looked for in this order.
+// DivisionAndAbove returns a division of GB/T 2260 and those that contain it, nearest first: who is responsible for it
+// is looked for in this order.
 func DivisionAndAbove(division string) []string {
 	if len(division) != 6 {
 		return nil

@@ -54,8 +54,8 @@ func Fold(username string) string { return strings.ToLower(strings.TrimSpace(use
 // after the same work whether the user name exists or not, and with [Throttled].
 //
 // Attempts are counted before the password is looked at, so that guesses made at once are counted too; what succeeds is
-// given back. device identifies a browser; after success it is remembered, and from then on has an allowance of its own,
-// which no other browser can use up.
+// given back. device identifies a browser; after success it is remembered, and from then on has an allowance of its
+// own, which no other browser can use up.
 func (p Passwords) Authenticate(ctx context.Context, username, password, address, device string) (person, acr string, err error) {
 	username = Fold(username)
 	if len(username) > 128 {

@@ -234,8 +234,8 @@ func (p AccountPorts) ledger(ctx context.Context, reader, holder, name string) (
 }
 
 // shownObject returns the object of an event if a ledger shows it: a licence or a seal, to tell one from another. The
-// identifiers of persons, grants and mandates say nothing to people, and that of a person is the same for every client: it
-// would link what pairwise subjects keep apart.
+// identifiers of persons, grants and mandates say nothing to people, and that of a person is the same for every client:
+// it would link what pairwise subjects keep apart.
 func shownObject(object string) string {
 	if kind, _, _ := strings.Cut(object, "/"); kind == "licence" || kind == "seal" {
 		return object

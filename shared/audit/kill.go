@@ -38,8 +38,8 @@ func Kill(p KillPorts) func(ctx context.Context, o key.KillOrder) (struct{}, err
 	}
 }
 
-// KillAgain is the [Redoer] of token keys: one that was killed is killed again, also where the trail has only that it was
-// to be.
+// KillAgain is the [Redoer] of token keys: one that was killed is killed again, also where the trail has only that it
+// was to be.
 type KillAgain struct {
 	Keys  key.Rotator // keys of the purpose Token
 	Audit Recorder

@@ -94,10 +94,10 @@ const replayPage = 200
 //	trail, oldest first ── Redoer of the service ── one conditional write, with an event of its own
 //	                                             └─ lost: listed, for the operator
 //
-// Acts whose whole content stands in their event are done again: what was revoked, suspended, ended or killed since, and
-// what was taken for good (identifiers, codes, places in status lists, uses of seals). What was made since is gone and
-// is listed. What a person or client held as tokens, codes and sessions is not in it: the token epoch ends all of that,
-// so a replay is refused until the epoch stands at its end.
+// Acts whose whole content stands in their event are done again: what was revoked, suspended, ended or killed since,
+// and what was taken for good (identifiers, codes, places in status lists, uses of seals). What was made since is gone
+// and is listed. What a person or client held as tokens, codes and sessions is not in it: the token epoch ends all of
+// that, so a replay is refused until the epoch stands at its end.
 //
 // The event of an act that is done again is that of the act with another identifier, the time of now, the channel
 // "event" and the reason [Restored]; Binds names the act as "event/…".
@@ -151,8 +151,8 @@ func (o ReplayOrder) start() (at time.Time, last string, err error) {
 	return at, last, nil
 }
 
-// page reads the events that come next, and whether others follow. Many events may have one time: as many as need be are
-// read to come behind the cursor.
+// page reads the events that come next, and whether others follow. Many events may have one time: as many as need be
+// are read to come behind the cursor.
 func (p ReplayPorts) page(ctx context.Context, at time.Time, last string, to time.Time) (page []Event, more bool, err error) {
 	for limit := replayPage + 1; ; limit *= 2 {
 		all, err := p.Trail.ByTime(ctx, at, to, limit)
@@ -214,8 +214,8 @@ func IsLast[T any](ctx context.Context, trail ObjectReader, act Event, record T)
 	return err == nil && digest == last, err
 }
 
-// LastDigest is the digest of the record that the object of an act was last stored as, by acts of its kind, replays left
-// aside; "" where none is known.
+// LastDigest is the digest of the record that the object of an act was last stored as, by acts of its kind, replays
+// left aside; "" where none is known.
 func LastDigest(ctx context.Context, trail ObjectReader, act Event) (last string, err error) {
 	list, err := trail.ByObject(ctx, act.Object)
 	if err != nil {

@@ -7,17 +7,17 @@
 //	GET /jobs/{id} ── state; of a job that is done, an address for its result
 //
 // What a function may take and give in one call is bounded (6 MB, AWS Lambda quotas), and what it may take its time for
-// too. So the bytes go to the store and come from it, by addresses that are good for minutes and for exactly these bytes:
-// the digest is a part of the address, and the store itself refuses others, and a second upload.
+// too. So the bytes go to the store and come from it, by addresses that are good for minutes and for exactly these
+// bytes: the digest is a part of the address, and the store itself refuses others, and a second upload.
 //
-// A document may be used by whoever uploaded it, and a job is shown to whoever asked for it; to everybody else both look
-// as if they were not there.
+// A document may be used by whoever uploaded it, and a job is shown to whoever asked for it; to everybody else both
+// look as if they were not there.
 //
 // A job is done once, however often its message comes. [Work] takes a claim that runs out, so that of any number of
 // deliveries one works at a time; that nothing is done twice even where two do is the business of the job's own service
 // (see seal.Jobs). A refusal ends a job. A fault is left to the queue, which brings the message again, and after some
-// times gives it to its dead-letter queue; what is open long is put on the queue again by [Sweep]; a job that was claimed
-// [MaxAttempts] times ends as failed. So every job ends.
+// times gives it to its dead-letter queue; what is open long is put on the queue again by [Sweep]; a job that was
+// claimed [MaxAttempts] times ends as failed. So every job ends.
 //
 // It does not look into documents, and it opens no key. It has no kind of job but one: the use of a seal.
 package document
@@ -147,8 +147,8 @@ type Claims interface {
 	// for a job that has ended, [ErrUnknown] where there is none.
 	ClaimJob(ctx context.Context, id string, until time.Time) (Job, error)
 	// EndJob ends a job together with the event of it, where its last claim is still the attempt: of any number of
-	// concurrent calls exactly one succeeds. It returns [ErrClaimed] where the job was claimed again since, [ErrEnded] where
-	// it has ended, [ErrUnknown] where there is none.
+	// concurrent calls exactly one succeeds. It returns [ErrClaimed] where the job was claimed again since, [ErrEnded]
+	// where it has ended, [ErrUnknown] where there is none.
 	EndJob(ctx context.Context, id string, attempt int, end End, e audit.Event) error
 }
 
@@ -167,9 +167,9 @@ type Queue interface {
 
 // Worker is the service whose jobs they are.
 type Worker interface {
-	// DoJob does what a job asks for, or ends what an earlier call began, and returns the result. Whoever calls it twice, or
-	// twice at a time, has it done once. A *problem.Problem is a refusal: it will not be done. Any other error is a fault,
-	// after which a later call may succeed.
+	// DoJob does what a job asks for, or ends what an earlier call began, and returns the result. Whoever calls it
+	// twice, or twice at a time, has it done once. A *problem.Problem is a refusal: it will not be done. Any other
+	// error is a fault, after which a later call may succeed.
 	DoJob(ctx context.Context, job string) (Result, error)
 }
 

@@ -45,8 +45,8 @@ type SweepPorts struct {
 	Now   func() time.Time
 }
 
-// Sweep puts jobs that are open for long on the queue again, whose message was lost or given up: [Work] either does them,
-// or ends them. It runs on a schedule.
+// Sweep puts jobs that are open for long on the queue again, whose message was lost or given up: [Work] either does
+// them, or ends them. It runs on a schedule.
 func Sweep(p SweepPorts) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		jobs, err := p.Open.OpenJobs(ctx, p.Now().Add(-SweepAfter), sweepLimit)
@@ -77,8 +77,8 @@ type WorkPorts struct {
 //	            ├──── refusal ── EndJob(failed)
 //	            └──── fault   ── the claim runs out, the message comes again ── … ── after MaxAttempts EndJob(failed)
 //
-// A process that dies between DoJob and EndJob leaves a job that was done and does not know it: the next attempt asks the
-// worker again, which gives the same result.
+// A process that dies between DoJob and EndJob leaves a job that was done and does not know it: the next attempt asks
+// the worker again, which gives the same result.
 func Work(p WorkPorts) func(ctx context.Context, job string) error {
 	return func(ctx context.Context, id string) error {
 		job, err := p.Claims.ClaimJob(ctx, id, p.Now().Add(ClaimLife))

@@ -32,8 +32,8 @@ var DocumentRoutes = []string{"POST /documents", "GET /jobs/{id}"}
 //	POST /documents  {"mediaType", "size", "sha256"} ── 201 {"id", "expires", "upload": {"method", "url", "headers", "expires"}}
 //	GET  /jobs/{id}  200 {"id", "kind", "state", "result"?, "problem"?}
 //
-// The upload is to be sent with exactly the headers that are named. The document may be used until "expires" by the same
-// person with the same client.
+// The upload is to be sent with exactly the headers that are named. The document may be used until "expires" by the
+// same person with the same client.
 func Document(p DocumentPorts) http.Handler {
 	d := documents{p}
 	mux := http.NewServeMux()

@@ -98,9 +98,9 @@ func Digest(alg Algorithm, pub crypto.PublicKey, message []byte) ([]byte, error)
 	}
 }
 
-// Tested returns s as a key whose signatures need not be verified one by one: it signs and verifies once, now. It is for
-// keys that live in this process and sign many short-lived tokens, which is the purpose [Token] alone; documents, seals
-// and licences, and whatever a remote module signs, are verified each time.
+// Tested returns s as a key whose signatures need not be verified one by one: it signs and verifies once, now. It is
+// for keys that live in this process and sign many short-lived tokens, which is the purpose [Token] alone; documents,
+// seals and licences, and whatever a remote module signs, are verified each time.
 func Tested(ctx context.Context, s Signer) (Signer, error) {
 	if _, err := Sign(ctx, s, []byte("印信 self-test")); err != nil {
 		return nil, fmt.Errorf("testing a key: %w", err)

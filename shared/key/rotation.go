@@ -143,9 +143,9 @@ func (r Rotation) Check(kept time.Duration) error {
 	return nil
 }
 
-// Rotated returns the ring as it is to be now: with the next key, which create makes, when its time has come, and without
-// keys that are accepted no more. It is the same ring where there is nothing to do, and whenever it comes: early, late or
-// again.
+// Rotated returns the ring as it is to be now: with the next key, which create makes, when its time has come, and
+// without keys that are accepted no more. It is the same ring where there is nothing to do, and whenever it comes:
+// early, late or again.
 func (r Ring) Rotated(now time.Time, by Rotation, create func(Algorithm) (Term, error)) (Ring, error) {
 	now = now.UTC()
 	var after Ring
@@ -216,9 +216,9 @@ func (r Ring) Killed(now time.Time, id string, create func(Algorithm) (Term, err
 // ErrChanged reports that another has changed the keys in the meantime: the caller's own change was not made.
 var ErrChanged = errors.New("key: the keys were changed at the same time")
 
-// Rotator moves the keys of a purpose and owner on. A change is made whole or not at all; whoever stops before it leaves
-// the keys as they were, and the next call does what is to be done. Of concurrent calls one makes the change, the others
-// find nothing to do or return [ErrChanged].
+// Rotator moves the keys of a purpose and owner on. A change is made whole or not at all; whoever stops before it
+// leaves the keys as they were, and the next call does what is to be done. Of concurrent calls one makes the change,
+// the others find nothing to do or return [ErrChanged].
 type Rotator interface {
 	// RotateKey brings the keys up to date, see [Ring.Rotated]. Where there is nothing to do it changes nothing. It
 	// refuses a rotation that is not safe (see [Rotation.Check]), and returns [ErrUnknown] where no key was ever made.

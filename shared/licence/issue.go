@@ -402,9 +402,9 @@ func (i issuing) allow(ctx context.Context, row Transition, l Licence, c access.
 	return t, row.allow(l)
 }
 
-// doneUnder tells whether the row was done to l before under the Idempotency-Key of c, whatever was done since: a repeated
-// request that arrives late must not suspend again what was resumed meanwhile. reused tells that the key stands for
-// another request.
+// doneUnder tells whether the row was done to l before under the Idempotency-Key of c, whatever was done since: a
+// repeated request that arrives late must not suspend again what was resumed meanwhile. reused tells that the key
+// stands for another request.
 func (l Licence) doneUnder(row Transition, c Change) (done, reused bool) {
 	if c.Key == "" {
 		return false, false

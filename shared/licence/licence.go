@@ -10,9 +10,10 @@
 //	GET  /licence-types …        Type        types, issuers and their keys, status lists: public
 //	an event                     Publish     status lists, rebuilt from the records
 //
-// One record is the licence. Credential and faces are made from it: the credential an SD-JWT VC signed with the agency's
-// licence-issuer key, the faces (照面) PDF and OFD stamped with the agency's seal through [FaceStamper], and a PNG to look
-// at, which proves nothing. The record keeps the licence's life apart from the status in the published list.
+// One record is the licence. Credential and faces are made from it: the credential an SD-JWT VC signed with the
+// agency's licence-issuer key, the faces (照面) PDF and OFD stamped with the agency's seal through [FaceStamper], and a
+// PNG to look at, which proves nothing. The record keeps the licence's life apart from the status in the published
+// list.
 //
 // It does not verify licences (shared/verify does), and it does not speak OpenID4VCI or OpenID4VP yet.
 package licence

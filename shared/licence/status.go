@@ -93,8 +93,8 @@ func Publish(p PublishPorts) func(ctx context.Context, lists ...string) error {
 	}
 }
 
-// PublishChanged returns licence-status as the stream of the records calls it: with the identifiers of licences that may
-// have changed, by their list. It may be called twice and late: each is read as it stands, and a list that says so
+// PublishChanged returns licence-status as the stream of the records calls it: with the identifiers of licences that
+// may have changed, by their list. It may be called twice and late: each is read as it stands, and a list that says so
 // already is not published again. The reading is the record's own, since [ListEntries] may lag behind the stream.
 func PublishChanged(p PublishPorts) func(ctx context.Context, changed map[string][]string) error {
 	return p.each
@@ -199,8 +199,8 @@ func (p PublishPorts) publishOnce(ctx context.Context, name string, changed []st
 	return p.Lists.PublishStatusList(ctx, name, next, e)
 }
 
-// build makes the list of the records and the digest of its statuses. Entries may lag: the licences that changed are read
-// themselves, and a revocation that was published stays, since it is final ([Transitions]).
+// build makes the list of the records and the digest of its statuses. Entries may lag: the licences that changed are
+// read themselves, and a revocation that was published stays, since it is final ([Transitions]).
 func (p PublishPorts) build(ctx context.Context, name string, changed []string, before Published) (*statuslist.List, string, error) {
 	entries, err := p.Entries.ListEntries(ctx, name)
 	if err != nil {

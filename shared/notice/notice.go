@@ -1,11 +1,12 @@
-// Package notice tells people and organisations what was done with what is theirs: who looked at a licence and why, what
-// became of it and of a seal, and a sign-on that may not have been their own (全过程留痕 for those whom it concerns).
+// Package notice tells people and organisations what was done with what is theirs: who looked at a licence and why,
+// what became of it and of a seal, and a sign-on that may not have been their own (全过程留痕 for those whom it concerns).
 //
 //	trail ── event ── Of: the table of what tells whom ── Notice ── Sender ── the message gateway of the deployer
 //
 // A notice goes to one recipient, says by a kind what happened, and refers to the rest: it has no name, no number of an
-// identity or a licence, and no contents of anything, since it leaves the platform by channels that others read. Whoever
-// wants to know more signs on and reads the ledger (account/usage), where every event stands, also those that tell nobody.
+// identity or a licence, and no contents of anything, since it leaves the platform by channels that others read.
+// Whoever wants to know more signs on and reads the ledger (account/usage), where every event stands, also those that
+// tell nobody.
 //
 // The same event may come again, late and in another order; its notice then has the same identifier, and is sent once.
 //

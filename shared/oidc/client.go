@@ -84,8 +84,8 @@ type Clients interface {
 	Client(ctx context.Context, id string) (Client, error)
 }
 
-// findClient returns the client that a request names. What no client can be called is not looked up: it may be no key of
-// the store.
+// findClient returns the client that a request names. What no client can be called is not looked up: it may be no key
+// of the store.
 func findClient(ctx context.Context, clients Clients, id string) (Client, error) {
 	if !validClientID(id) {
 		return Client{}, ErrClientUnknown

@@ -134,8 +134,8 @@ func claimedIssuer(assertion string) string {
 	return c.Issuer
 }
 
-// checkAssertion runs the checks of RFC 7523, section 3, with aud as FAPI 2.0 Security Profile, section 5.3.2.1, item 8,
-// narrows it: our issuer, as a string. The jti is spent last, so that an assertion with another fault is not burnt.
+// checkAssertion runs the checks of RFC 7523, section 3, with aud as FAPI 2.0 Security Profile, section 5.3.2.1, item
+// 8, narrows it: our issuer, as a string. The jti is spent last, so that an assertion with another fault is not burnt.
 func (p TokenPorts) checkAssertion(ctx context.Context, client Client, assertion string) error {
 	if len(assertion) > maxAssertion {
 		return refuse(invalidClient, "client_assertion is too long")
@@ -180,8 +180,8 @@ func (p TokenPorts) checkAssertion(ctx context.Context, client Client, assertion
 	return nil
 }
 
-// mayBeUsed tells whether an assertion may have been used before the epoch: what was remembered then may be gone. One that
-// outlives everything that was good then was not, and one that says it was made after it was not either.
+// mayBeUsed tells whether an assertion may have been used before the epoch: what was remembered then may be gone. One
+// that outlives everything that was good then was not, and one that says it was made after it was not either.
 func (p TokenPorts) mayBeUsed(c assertionClaims) bool {
 	epoch := float64(p.Epoch.UnixMilli()) / 1000
 	return !p.Epoch.IsZero() && c.Expires <= epoch+assertionLife.Seconds() && c.IssuedAt < epoch+assertionSkew.Seconds()

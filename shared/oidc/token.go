@@ -41,8 +41,8 @@ type TokenPorts struct {
 
 // Token serves the token endpoint (RFC 6749, section 3.2; OpenID Connect Core, section 3.1.3).
 //
-// A request is first known to be its client's; only then is a code or token looked at. What is redeemed is redeemed before
-// anything is signed: if we stop between the two, the client has nothing and asks again from the beginning.
+// A request is first known to be its client's; only then is a code or token looked at. What is redeemed is redeemed
+// before anything is signed: if we stop between the two, the client has nothing and asks again from the beginning.
 func Token(p TokenPorts) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(TokenRoutes[0], func(w http.ResponseWriter, r *http.Request) {
@@ -171,8 +171,9 @@ func (p TokenPorts) refreshToken(grant, family string) (string, error) {
 	return grant + "." + family + "." + secret, err
 }
 
-// refresh is the grant type refresh_token (RFC 6749, section 6). Tokens of public clients rotate (RFC 9700, section
-// 4.14.2); those of confidential clients stay, bound to the client's authentication (FAPI 2.0, section 5.3.2.1, item 9).
+// refresh is the grant type refresh_token (RFC 6749, section 6). Tokens of public clients rotate (RFC 9700,
+// section 4.14.2); those of confidential clients stay, bound to the client's authentication (FAPI 2.0, section 5.3.2.1,
+// item 9).
 func (p TokenPorts) refresh(r *http.Request, client Client) (tokens, error) {
 	ctx, form, now := r.Context(), r.PostForm, p.Now()
 	token := form.Get("refresh_token")
@@ -322,8 +323,9 @@ func (p TokenPorts) issue(ctx context.Context, client Client, g Grant, scope str
 	return t, err
 }
 
-// subject is the sub of an access token: the client for itself (RFC 9068, section 2.2), the platform's sector for our own
-// APIs, the client's sector where it only opens UserInfo, so that two clients find nothing in common in their tokens.
+// subject is the sub of an access token: the client for itself (RFC 9068, section 2.2), the platform's sector for our
+// own APIs, the client's sector where it only opens UserInfo, so that two clients find nothing in common in their
+// tokens.
 func (p TokenPorts) subject(client Client, g Grant, scope string) string {
 	switch {
 	case g.Person == "":
@@ -335,7 +337,8 @@ func (p TokenPorts) subject(client Client, g Grant, scope string) string {
 	}
 }
 
-// audiences decides whom an access token is for: our own APIs where it carries one of their scopes, else UserInfo alone.
+// audiences decides whom an access token is for: our own APIs where it carries one of their scopes, else UserInfo
+// alone.
 func audiences(issuer, scope string) access.Audience {
 	if platform(scope) {
 		return access.Audience{issuer}

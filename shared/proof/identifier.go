@@ -37,8 +37,8 @@ var identifierTable = []row[*identifier]{
 	{"status", both("登记状态为有效。", "The register says valid."), (*identifier).status},
 }
 
-// Identifier judges a licence by its identifier alone: what the register says, nothing that the holder has shown. record
-// is nil where the register does not know it.
+// Identifier judges a licence by its identifier alone: what the register says, nothing that the holder has shown.
+// record is nil where the register does not know it.
 func Identifier(text string, record *Registered, expect Expectation, at, now time.Time) verdict.Verdict {
 	e := &identifier{record: record, at: at, now: now}
 	e.id, e.warnings, e.err = ident.ParseLicenceID(text)
@@ -96,8 +96,8 @@ func (e *identifier) validity() finding {
 	return pass(detail)
 }
 
-// status reads the two digits of national aggregation. They are those of now: asked about a time before the present state
-// began, or about one to come, the register cannot answer by them.
+// status reads the two digits of national aggregation. They are those of now: asked about a time before the present
+// state began, or about one to come, the register cannot answer by them.
 func (e *identifier) status() finding {
 	if e.record == nil {
 		return skipped()

@@ -5,8 +5,8 @@
 //	slog.Logger ── [Handler] ── [Text] over the message and every attribute ── the handler that writes
 //
 // The first is what code uses that puts such a value into an error. The second is for what was overlooked, and for the
-// texts of libraries: it knows shapes alone. It finds JSON Web Tokens (RFC 7519) and what is appended to them in SD-JWTs,
-// credentials behind the words Bearer, DPoP and Basic (RFC 9110, section 11.4), and citizen numbers (公民身份号码,
+// texts of libraries: it knows shapes alone. It finds JSON Web Tokens (RFC 7519) and what is appended to them in
+// SD-JWTs, credentials behind the words Bearer, DPoP and Basic (RFC 9110, section 11.4), and citizen numbers (公民身份号码,
 // GB 11643-1999) with a birth date that exists and the right check character. It does not find names: where a name can
 // come into an error, it must be a [Value].
 package redact
@@ -29,15 +29,16 @@ import (
 // Hidden is what stands in place of a value.
 const Hidden = "[redacted]"
 
-// Value is a personal or secret value. Every verb of fmt, slog and encoding/json show [Hidden] or its tag; only [Value.Reveal]
-// tells it.
+// Value is a personal or secret value. Every verb of fmt, slog and encoding/json show [Hidden] or its tag; only
+// [Value.Reveal] tells it.
 type Value struct{ text, tag string }
 
 // Of hides a value.
 func Of(text string) Value { return Value{text: text} }
 
 // Tagged hides a value and shows a tag in its place, by which two lines about the same value are recognised: the first
-// 72 bits of its HMAC-SHA-256 under a key that no reader of logs has. kind keeps a name and a number apart that read alike.
+// 72 bits of its HMAC-SHA-256 under a key that no reader of logs has. kind keeps a name and a number apart that read
+// alike.
 func Tagged(key []byte, kind, text string) Value {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(kind + "\x00" + text)) // a hash takes everything
@@ -64,8 +65,8 @@ func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
 // MarshalText implements [encoding.TextMarshaler], for JSON and for the keys of maps.
 func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// Text replaces what looks like a token, a credential or a citizen number. A text without any is returned as it is, without
-// an allocation. It takes time in proportion to the text.
+// Text replaces what looks like a token, a credential or a citizen number. A text without any is returned as it is,
+// without an allocation. It takes time in proportion to the text.
 func Text(s string) string {
 	var b strings.Builder
 	done := 0 // of s, what is in b already
@@ -139,8 +140,8 @@ func credential(s string, at int) (from, to int) {
 	return from, to
 }
 
-// secret tells whether a word holds a JWT, or one that was cut off: "eyJ" is how base64url writes `{"`, and the header of
-// a JWT has at least an alg.
+// secret tells whether a word holds a JWT, or one that was cut off: "eyJ" is how base64url writes `{"`, and the header
+// of a JWT has at least an alg.
 func secret(word string) bool {
 	i := strings.Index(word, "eyJ")
 	if i < 0 {
@@ -175,8 +176,8 @@ func numbers(word string, found func(from, to int)) {
 // lastBirth is later than any birth date that a log of ours can hold: whether a person is born yet is not asked here.
 var lastBirth = time.Date(2199, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// Attr replaces by [Text] in the value of an attribute, also inside groups, errors and whatever JSON would show. It has the
-// form of [slog.HandlerOptions].ReplaceAttr.
+// Attr replaces by [Text] in the value of an attribute, also inside groups, errors and whatever JSON would show. It has
+// the form of [slog.HandlerOptions].ReplaceAttr.
 func Attr(_ []string, a slog.Attr) slog.Attr {
 	a.Value = value(a.Value)
 	return a

@@ -21,9 +21,10 @@ type ReplayPorts struct {
 
 var _ audit.Redoer = ReplayPorts{}
 
-// Redo implements [audit.Redoer]. Records of the registry come from files that an operator keeps, and the trail has their
-// digests alone. Where what was restored is not what was stored last, it is ended until the file comes again: a mandate
-// by its time, an organisation by the loss of its duties. People lose nothing; nobody can tell what was changed.
+// Redo implements [audit.Redoer]. Records of the registry come from files that an operator keeps, and the trail has
+// their digests alone. Where what was restored is not what was stored last, it is ended until the file comes again: a
+// mandate by its time, an organisation by the loss of its duties. People lose nothing; nobody can tell what was
+// changed.
 func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Redone, error) {
 	kind, name, _ := strings.Cut(act.Object, "/")
 	switch kind {

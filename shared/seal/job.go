@@ -42,8 +42,8 @@ type Results interface {
 	Result(ctx context.Context, job, order, mediaType string) ([]byte, error)
 }
 
-// Job is a use of a seal that was asked for and allowed, and is done afterwards. Seal-stamp alone writes it, so that who
-// asks in it is who called.
+// Job is a use of a seal that was asked for and allowed, and is done afterwards. Seal-stamp alone writes it, so that
+// who asks in it is who called.
 type Job struct {
 	ID           string        `json:"id"`
 	Seal         string        `json:"seal"`      // identifier
@@ -155,8 +155,8 @@ func accepted(w http.ResponseWriter, id string, err error) error {
 	}{id})
 }
 
-// submitted tells whether the same job was recorded before under its Idempotency-Key: nil where it was, [ErrUnknown] where
-// none was. An order under the key, of a document that came with the request, is another request.
+// submitted tells whether the same job was recorded before under its Idempotency-Key: nil where it was, [ErrUnknown]
+// where none was. An order under the key, of a document that came with the request, is another request.
 func (s *Stamper) submitted(ctx context.Context, job Job) error {
 	first, err := s.ports.Jobs.Job(ctx, job.ID)
 	switch {
@@ -213,8 +213,8 @@ const (
 	OrderLife = time.Minute
 )
 
-// orderOf is the identifier of the n-th order of a job. The first is that of the job, which may be an Idempotency-Key: of
-// all requests under one key, of this kind and the other, at most one stamps.
+// orderOf is the identifier of the n-th order of a job. The first is that of the job, which may be an Idempotency-Key:
+// of all requests under one key, of this kind and the other, at most one stamps.
 func orderOf(job string, n int) string {
 	if n == 1 {
 		return job

@@ -19,8 +19,8 @@ import (
 	"github.com/yinxin/yinxin/shared/sm"
 )
 
-// CertifyingTime is how much later than it was asked an authority may let a certificate begin: authorities write the time
-// at which they sign. The seal begins no earlier than its certificates.
+// CertifyingTime is how much later than it was asked an authority may let a certificate begin: authorities write the
+// time at which they sign. The seal begins no earlier than its certificates.
 const CertifyingTime = 10 * time.Minute
 
 // VendorID is Vid in the header of the seals made here.
@@ -28,10 +28,10 @@ const VendorID = "Yinxin"
 
 // Certifier is the certificate authority of seals (电子认证服务机构): requests out, certificates in.
 type Certifier interface {
-	// CertifySeal certifies the key of a request (CSR, DER) whose subject is [cert.SealOwner] until at least to and from
-	// a moment that is at most [CertifyingTime] after from, and returns the certificate and its issuers up to the root, which is left out; DER, the signer's
-	// first. It certifies SM2 and P-256 keys, each under a root of its own kind. Asked twice it may answer with two
-	// certificates of one key.
+	// CertifySeal certifies the key of a request (CSR, DER) whose subject is [cert.SealOwner] until at least to and
+	// from a moment that is at most [CertifyingTime] after from, and returns the certificate and its issuers up to the
+	// root, which is left out; DER, the signer's first. It certifies SM2 and P-256 keys, each under a root of its own
+	// kind. Asked twice it may answer with two certificates of one key.
 	CertifySeal(ctx context.Context, csr []byte, from, to time.Time) (chain [][]byte, err error)
 	// MakerCertificate returns the DER certificate of the key (purpose key.SealMaker) with which a making unit signs
 	// seals, or [ErrUnknown] where it has none.
@@ -62,7 +62,8 @@ var MakeRoutes = []string{"POST /seals/{id}/make"}
 //	keys → certificates → picture → eSealInfo, read back → event Begun → maker's signature → SESeal verified → made
 //
 // If it stops anywhere before the last step the seal is still approved and is made anew, by whichever process: the keys
-// are found again with their requests, which they signed when they were made (see [cert.Requester]), the certificates are issued again, and the trail holds a Begun without a Done. A seal whose record says made is complete.
+// are found again with their requests, which they signed when they were made (see [cert.Requester]), the certificates
+// are issued again, and the trail holds a Begun without a Done. A seal whose record says made is complete.
 func Make(p MakePorts) http.Handler {
 	m := maker{MakePorts: p, rights: rights{p.Directory, p.Mandates}}
 	t, _ := transition(VerbMake)

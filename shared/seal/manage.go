@@ -286,8 +286,8 @@ func (m manage) claim(ctx context.Context, s Seal) (string, error) {
 	return "", errors.New("claiming a code: none found free")
 }
 
-// change is the history entry of an act. Verb and state come from the row. Its time is in whole seconds, as the time in a
-// signature is, so that "the state at T" compares like with like: a stamp in the second of an activation is good, one
+// change is the history entry of an act. Verb and state come from the row. Its time is in whole seconds, as the time in
+// a signature is, so that "the state at T" compares like with like: a stamp in the second of an activation is good, one
 // in the second of a suspension or revocation is not.
 func change(c access.Caller, in command, at time.Time) Change {
 	return Change{At: at.Truncate(time.Second), Person: c.Person, Organisation: in.Organisation, Client: c.Client,

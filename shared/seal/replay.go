@@ -24,8 +24,9 @@ var _ audit.Redoer = ReplayPorts{}
 // record, an approval its code (which stays claimed), a making the seal and its keys.
 var plain = []Verb{VerbReject, VerbActivate, VerbSuspend, VerbResume, VerbRevoke}
 
-// Redo implements [audit.Redoer]. A use of a seal is in force again when its order is: as many orders as the trail holds
-// uses. What such an order lacks against the one that was lost (place, format, the digest that was signed) is nowhere.
+// Redo implements [audit.Redoer]. A use of a seal is in force again when its order is: as many orders as the trail
+// holds uses. What such an order lacks against the one that was lost (place, format, the digest that was signed) is
+// nowhere.
 func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Redone, error) {
 	id, ok := strings.CutPrefix(act.Object, "seal/")
 	v := Verb(strings.TrimPrefix(act.Action, "seal."))

@@ -59,20 +59,20 @@ const MaxDocument = 8 << 20
 //	document  the PDF or OFD; which of the two is told by its first bytes
 //	order     JSON {"purpose":{"text","itemCode","caseNumber",…}, "place":{"page","x","y"}, "organisation"?}
 //
-// place is the middle of the seal, see [Place]; organisation is the seal's owner where it is left out. The answer is the
-// stamped document under its media type, with the identifier of the order in the header Yinxin-Order.
+// place is the middle of the seal, see [Place]; organisation is the seal's owner where it is left out. The answer is
+// the stamped document under its media type, with the identifier of the order in the header Yinxin-Order.
 //
 // A document that is too large for one call is uploaded first (POST /documents) and named:
 //
 //	application/json  {"document": "<identifier>", "order": {…}} ── 202, Location: /jobs/{id}
 //
 // It takes an Idempotency-Key: of all requests under one key at most one stamps. Documents are not kept, so that a
-// repeated request gets no second copy of the first answer: it is refused with how the order under the key stands. A job
-// that is asked for again under its key is the same job.
+// repeated request gets no second copy of the first answer: it is refused with how the order under the key stands. A
+// job that is asked for again under its key is the same job.
 //
 // A PDF gets a compatibility signature (PAdES B-B, P-256) with the picture of the seal, and says so beside the picture
-// and in the signature's reason: it is no electronic seal after GB/T 38540. An OFD gets an SES_Signature over every file
-// of the package.
+// and in the signature's reason: it is no electronic seal after GB/T 38540. An OFD gets an SES_Signature over every
+// file of the package.
 func Stamp(p StampPorts) http.Handler {
 	s := NewStamper(p)
 	mux := http.NewServeMux()
@@ -247,9 +247,9 @@ type prepared struct {
 	finish func(ctx context.Context, keys key.Opener) ([]byte, error)
 }
 
-// stamp is one use of a seal, in the order of GM/T 0031-2014, section 6.2.2: rights, certificate, seal, document, order,
-// signature. After BeginOrder the order ends as done or failed; if the process dies between, it stays begun, and the
-// stamped document, if there is one, was seen by nobody.
+// stamp is one use of a seal, in the order of GM/T 0031-2014, section 6.2.2: rights, certificate, seal, document,
+// order, signature. After BeginOrder the order ends as done or failed; if the process dies between, it stays begun, and
+// the stamped document, if there is one, was seen by nobody.
 func (s *Stamper) stamp(ctx context.Context, record Seal, row Transition, c access.Caller, in stampCommand,
 	document []byte) ([]byte, Order, error) {
 	ids, err := newIDs(s.ports.Rand, 2)
@@ -349,8 +349,8 @@ func (s *Stamper) prepare(ctx context.Context, record Seal, row Transition, c ac
 	return prepared{}, problem.Unsupported.With("the document is neither PDF nor OFD")
 }
 
-// finish makes the signature. The seal is read again afterwards: a suspension that came before the time in the signature
-// and that the first reading missed still stops the document.
+// finish makes the signature. The seal is read again afterwards: a suspension that came before the time in the
+// signature and that the first reading missed still stops the document.
 func (s *Stamper) finish(ctx context.Context, p prepared, record Seal, at time.Time) ([]byte, error) {
 	stamped, err := p.finish(ctx, s.ports.Keys)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package verify is the one door for verification: it takes a stamped document, a licence credential, an identifier or a
-// shown code, and answers with a verdict that says why.
+// Package verify is the one door for verification: it takes a stamped document, a licence credential, an identifier or
+// a shown code, and answers with a verdict that says why.
 //
 //	POST /verify ── what is it? ─┬─ PDF, OFD                 ── shared/proof ──────────────┐
 //	                             ├─ SD-JWT VC                ── shared/proof, status list ─┤
@@ -125,8 +125,8 @@ var VerifyRoutes = []string{"POST /verify", "GET /verify", "GET /c/{code}"}
 //
 // and answers with the verdict as JSON, or as a page to a browser (Accept: text/html).
 //
-// GET /c/{code} is where a camera lands that scanned a shown code: the form with the code in it. The code is not spent by
-// opening the address, which messengers and browsers do on their own, but by asking, for a purpose.
+// GET /c/{code} is where a camera lands that scanned a shown code: the form with the code in it. The code is not spent
+// by opening the address, which messengers and browsers do on their own, but by asking, for a purpose.
 func Verify(p VerifyPorts) http.Handler {
 	d := door{p}
 	mux := http.NewServeMux()

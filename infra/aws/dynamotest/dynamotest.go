@@ -103,7 +103,8 @@ func layout() map[string][]index {
 	}
 }
 
-// Schema is how a table is made: keys pk and sk, the indexes, and a stream of new images. A test holds template.yaml to it.
+// Schema is how a table is made: keys pk and sk, the indexes, and a stream of new images. A test holds template.yaml to
+// it.
 func Schema(kind, name string) *dynamodb.CreateTableInput {
 	attribute := func(name string) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS}
@@ -243,7 +244,8 @@ func (s *Store) Settle(ctx context.Context) error {
 	return nil
 }
 
-// stream calls an operation of DynamoDB Streams, whose client is no dependency of ours, again where the connection breaks.
+// stream calls an operation of DynamoDB Streams, whose client is no dependency of ours, again where the connection
+// breaks.
 func stream[T any](ctx context.Context, c sdk.Config, operation string, in map[string]string) (out T, err error) {
 	body, err := json.Marshal(in)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// canned answers what functions ask at their cold start: the items of secrets and of the token key, and their decryption.
-// What is not among them is empty. Its ciphertexts are the plaintexts.
+// canned answers what functions ask at their cold start: the items of secrets and of the token key, and their
+// decryption. What is not among them is empty. Its ciphertexts are the plaintexts.
 type canned struct {
 	address string
 	server  *http.Server

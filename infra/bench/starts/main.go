@@ -7,13 +7,13 @@
 //
 //	build ── rounds, in another order each ── exec ── cold start: calls to a canned server ── GET /next ── median
 //
-// The function's own calls at its cold start go to a server in this process that answers at once, with secrets and a token
-// key that it made; they are counted, with their bytes. So the time is that of the process, and the latency of DynamoDB
-// and KMS comes on top, once for each call.
+// The function's own calls at its cold start go to a server in this process that answers at once, with secrets and a
+// token key that it made; they are counted, with their bytes. So the time is that of the process, and the latency of
+// DynamoDB and KMS comes on top, once for each call.
 //
 // Warm means that the file of the program is in the page cache. Cold means that it was put out of it before each start
-// (posix_fadvise(2), POSIX_FADV_DONTNEED, on Linux): what the kernel keeps beside it stays. Neither is Lambda, where the
-// file comes from another machine: no number here is a promise of a time there.
+// (posix_fadvise(2), POSIX_FADV_DONTNEED, on Linux): what the kernel keeps beside it stays. Neither is Lambda, where
+// the file comes from another machine: no number here is a promise of a time there.
 package main
 
 import (

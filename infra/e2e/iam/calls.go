@@ -253,7 +253,8 @@ func (c call) s3() ([]Request, error) {
 	return requests, nil
 }
 
-// lambda reads an invocation: POST /2015-03-31/functions/<name or ARN>/invocations, with Qualifier where the name has none.
+// lambda reads an invocation: POST /2015-03-31/functions/<name or ARN>/invocations, with Qualifier where the name has
+// none.
 func (c call) lambda() ([]Request, error) {
 	rest, begins := strings.CutPrefix(c.http.URL.Path, "/2015-03-31/functions/")
 	name, ends := strings.CutSuffix(rest, "/invocations")

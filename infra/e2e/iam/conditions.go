@@ -20,8 +20,8 @@ type operator struct {
 	ifExists bool
 }
 
-// matchers compare one value of a policy with one of a request, by the operator's base (IAM User Guide, "IAM JSON policy
-// elements: Condition operators"). The negated ones hold where no value matches.
+// matchers compare one value of a policy with one of a request, by the operator's base (IAM User Guide, "IAM JSON
+// policy elements: Condition operators"). The negated ones hold where no value matches.
 func matchers() map[string]func(pattern, value string) bool {
 	equal := func(pattern, value string) bool { return pattern == value }
 	return map[string]func(pattern, value string) bool{
@@ -60,9 +60,9 @@ type contextKey struct {
 	actions []string
 }
 
-// contextKeys are the condition keys that are known here: the global ones (IAM User Guide, "AWS global condition context
-// keys") and those of the services (Service Authorization Reference, "Actions, resources, and condition keys for Amazon
-// DynamoDB", "… AWS Key Management Service", "… Amazon S3").
+// contextKeys are the condition keys that are known here: the global ones (IAM User Guide, "AWS global condition
+// context keys") and those of the services (Service Authorization Reference, "Actions, resources, and condition keys
+// for Amazon DynamoDB", "… AWS Key Management Service", "… Amazon S3").
 func contextKeys() []contextKey {
 	anything := []string{"*"}
 	items := []string{"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem",
@@ -120,8 +120,8 @@ func findKey(name string) (contextKey, bool) {
 }
 
 // check refuses a condition that is not understood, or that compares a key of several values as if it had one, or the
-// other way round ("Multivalued context keys require a condition set operator"; "do not use condition set operators with
-// single-valued context keys").
+// other way round ("Multivalued context keys require a condition set operator"; "do not use condition set operators
+// with single-valued context keys").
 func (c condition) check(actions []string) error {
 	o, err := parseOperator(c.operator)
 	if err != nil {
@@ -145,9 +145,10 @@ func (c condition) check(actions []string) error {
 // holds evaluates the condition against what a request has of its key; nil is a key that the request lacks.
 //
 // What is missing decides as the IAM User Guide has it: an operator does not match ("If the key that you specify in a
-// policy condition is not present in the request context, the values do not match and the condition is false"), a negated
-// one does, …IfExists does, ForAllValues does ("also returns true if there are no context keys in the request, or if the
-// context key value resolves to a null dataset, such as an empty string"), ForAnyValue does not, and Null asks for it.
+// policy condition is not present in the request context, the values do not match and the condition is false"), a
+// negated one does, …IfExists does, ForAllValues does ("also returns true if there are no context keys in the request,
+// or if the context key value resolves to a null dataset, such as an empty string"), ForAnyValue does not, and Null
+// asks for it.
 func (c condition) holds(have []string) bool {
 	o, err := parseOperator(c.operator)
 	if err != nil {

@@ -64,8 +64,8 @@ func (c call) dynamoDB(operation string) (requests []Request, err error) {
 		if err != nil {
 			return nil, err
 		}
-		// "Permissions for Put, Update, Delete and Get actions are governed by the permissions used for the underlying PutItem,
-		// UpdateItem, DeleteItem, and GetItem operations" (Developer Guide, "Transactions").
+		// "Permissions for Put, Update, Delete and Get actions are governed by the permissions used for the underlying
+		// PutItem, UpdateItem, DeleteItem, and GetItem operations" (Developer Guide, "Transactions").
 		for _, item := range in.TransactItems {
 			for kind, one := range item {
 				if kind != "ConditionCheck" {
@@ -89,10 +89,10 @@ func (c call) dynamoDB(operation string) (requests []Request, err error) {
 
 // items makes the request of one operation, and the one that DynamoDB makes of KMS for the table's key.
 //
-// The condition keys (Developer Guide, "Using IAM policy conditions for fine-grained access control"): LeadingKeys are the
-// values of the partition key, of the index where one is queried; Attributes are all that the call names, keys, items and
-// expressions; Select is what is returned. A read that names no attributes reads them all, and is given Select
-// ALL_ATTRIBUTES here: the narrower reading, since GetItem has no such parameter.
+// The condition keys (Developer Guide, "Using IAM policy conditions for fine-grained access control"): LeadingKeys are
+// the values of the partition key, of the index where one is queried; Attributes are all that the call names, keys,
+// items and expressions; Select is what is returned. A read that names no attributes reads them all, and is given
+// Select ALL_ATTRIBUTES here: the narrower reading, since GetItem has no such parameter.
 func (c call) items(operation, enclosing string, in itemCall) ([]Request, error) {
 	for _, legacy := range []json.RawMessage{in.AttributesToGet, in.AttributeUpdates, in.Expected, in.KeyConditions, in.QueryFilter, in.ConditionalOperator} {
 		if len(legacy) > 0 {

@@ -119,8 +119,9 @@ func (g *Gate) answered(role, service string, requests []Request, res *http.Resp
 	action := requests[0].Action
 	switch {
 	case action == "s3:GetObject" && res.StatusCode == http.StatusNotFound:
-		// "If you have the s3:ListBucket permission on the bucket, Amazon S3 returns an HTTP status code 404 (Not Found) error.
-		// If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403" (API Reference, GetObject).
+		// "If you have the s3:ListBucket permission on the bucket, Amazon S3 returns an HTTP status code 404 (Not
+		// Found) error. If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403" (API
+		// Reference, GetObject).
 		bucket, key, _ := strings.Cut(requests[0].Resource, "/")
 		list := Request{"s3:ListBucket", bucket, map[string][]string{"s3:prefix": {key}, "aws:SecureTransport": {"true"}}}
 		if d := g.Stack.Decide(role, list); !d.Allowed {
@@ -240,7 +241,8 @@ func shape(service, code, message string) []byte {
 }
 
 // credential is the access key identifier and the service of a signed request (IAM User Guide, "Elements of an AWS API
-// request signature"): Credential=<key>/<date>/<region>/<service>/aws4_request, in the header or, presigned, in the query.
+// request signature"): Credential=<key>/<date>/<region>/<service>/aws4_request, in the header or, presigned, in the
+// query.
 func credential(req *http.Request) (id, service string) {
 	scope := req.URL.Query().Get("X-Amz-Credential")
 	if _, after, ok := strings.Cut(req.Header.Get("Authorization"), "Credential="); ok {

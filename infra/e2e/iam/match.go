@@ -9,8 +9,8 @@ func like(pattern, value string) bool {
 }
 
 // resourceLike matches a resource with an element of Resource: wildcards stand for characters inside one segment of the
-// ARN, and a "*" that ends its segment "can expand to match beyond the colon boundaries" (IAM User Guide, "IAM JSON policy
-// elements: Resource"). There is no wildcard in the segment of the service.
+// ARN, and a "*" that ends its segment "can expand to match beyond the colon boundaries" (IAM User Guide, "IAM JSON
+// policy elements: Resource"). There is no wildcard in the segment of the service.
 func resourceLike(pattern, value string) bool {
 	p := []rune(pattern)
 	return glob(p, []rune(value), func(i int) bool { return p[i] == '*' && (i+1 == len(p) || p[i+1] == ':') })

@@ -137,10 +137,10 @@ func (p policy) forRole(arn, root string) (direct, account policy) {
 
 var errNoStatement = errors.New("no statement allows it")
 
-// decide is the evaluation inside one account (IAM User Guide, "Policy evaluation logic" and "Evaluating policies within a
-// single account"): an explicit denial anywhere wins; then a resource-based policy may allow by itself, an identity-based
-// one may, and the permissions boundary bounds both. (AWS does not bound what a resource-based policy gives to a session
-// by name; no policy here does, and where the guide leaves a choice, the narrower is taken.)
+// decide is the evaluation inside one account (IAM User Guide, "Policy evaluation logic" and "Evaluating policies
+// within a single account"): an explicit denial anywhere wins; then a resource-based policy may allow by itself, an
+// identity-based one may, and the permissions boundary bounds both. (AWS does not bound what a resource-based policy
+// gives to a session by name; no policy here does, and where the guide leaves a choice, the narrower is taken.)
 //
 // The policy of a key is another matter: "No AWS principal has any permissions to a KMS key unless that permission is
 // provided explicitly", and an allowance for the account lets identity-based policies decide (AWS KMS Developer Guide,

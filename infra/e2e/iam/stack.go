@@ -1,5 +1,5 @@
-// Package iam decides, as AWS would, whether the roles of template.yaml may do what the functions ask for, and stands as a
-// gate before the engines that the tests run against, which ask nobody.
+// Package iam decides, as AWS would, whether the roles of template.yaml may do what the functions ask for, and stands
+// as a gate before the engines that the tests run against, which ask nobody.
 //
 //	function ── SigV4, its role's access key ──> Gate ── allowed ──> moto, kmstest, the Runtime API host
 //	                                              │  every call becomes requests of the policy language
@@ -7,10 +7,11 @@
 //
 // [Load] reads the template with the names that a deployment gave its resources: the policies of the functions, the
 // managed policies that SAM adds, the permissions boundary, the policies of keys, buckets and queues. [Stack.Decide]
-// answers for one request, [Gate] for every call, and [Stack.Unused] tells which permissions no call needed. Sources: IAM
-// User Guide ("Policy evaluation logic", "IAM JSON policy elements reference", "Multivalued context keys", "Permissions
-// boundaries for IAM entities"), AWS KMS Developer Guide ("Key policies", "Condition keys for AWS KMS"), Amazon DynamoDB
-// Developer Guide ("Using IAM policy conditions for fine-grained access control"), Service Authorization Reference.
+// answers for one request, [Gate] for every call, and [Stack.Unused] tells which permissions no call needed. Sources:
+// IAM User Guide ("Policy evaluation logic", "IAM JSON policy elements reference", "Multivalued context keys",
+// "Permissions boundaries for IAM entities"), AWS KMS Developer Guide ("Key policies", "Condition keys for AWS KMS"),
+// Amazon DynamoDB Developer Guide ("Using IAM policy conditions for fine-grained access control"), Service
+// Authorization Reference.
 //
 // What is not understood is refused: an operator, a condition key, an intrinsic function, a call. It knows one account,
 // sessions of roles, and no grants, session policies, service control policies or VPC endpoint policies.
@@ -87,8 +88,8 @@ func (s *Stack) ARN(logical string) string { return s.arns[logical] }
 // Names returns the names in use, completed.
 func (s *Stack) Names() Names { return s.names }
 
-// Learn tells of a key that is not the template's: one that a function made. It has the default key policy, which leaves
-// it to the policies of the account (AWS KMS Developer Guide, "Default key policy").
+// Learn tells of a key that is not the template's: one that a function made. It has the default key policy, which
+// leaves it to the policies of the account (AWS KMS Developer Guide, "Default key policy").
 func (s *Stack) Learn(arn string, k Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,8 +216,8 @@ func (st statement) permissions(role string, r *Request) (list []string) {
 	return list
 }
 
-// Permissions are those that the policies of the functions give, in order: the unit in which use is counted. Those of the
-// managed policies that SAM adds are not the template's and not in it.
+// Permissions are those that the policies of the functions give, in order: the unit in which use is counted. Those of
+// the managed policies that SAM adds are not the template's and not in it.
 func (s *Stack) Permissions() (list []string) {
 	for name, r := range s.roles {
 		for _, p := range r.identity {

@@ -215,8 +215,8 @@ func (src *source) function(s *Stack, name string, props *yaml.Node) error {
 }
 
 // added are the policies that SAM attaches: AWSLambdaBasicExecutionRole, AWSXrayWriteOnlyAccess,
-// AWSLambdaDynamoDBExecutionRole and AWSLambdaSQSQueueExecutionRole for event sources (AWS Managed Policy Reference), and
-// sqs:SendMessage to the queues of failed events (SAM Developer Guide, EventInvokeDestinationConfiguration).
+// AWSLambdaDynamoDBExecutionRole and AWSLambdaSQSQueueExecutionRole for event sources (AWS Managed Policy Reference),
+// and sqs:SendMessage to the queues of failed events (SAM Developer Guide, EventInvokeDestinationConfiguration).
 func (src *source) added(folder string, props *yaml.Node) (policy, error) {
 	p := policy{name: "added by SAM for " + folder}
 	allow := func(name string, resource string, actions ...string) {
@@ -224,7 +224,8 @@ func (src *source) added(folder string, props *yaml.Node) (policy, error) {
 	}
 	logs := []string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 	allow("AWSLambdaBasicExecutionRole", "*", logs...)
-	// SAM does not read the condition of Tracing, and takes another policy of the same actions where there is no Lambda tracing.
+	// SAM does not read the condition of Tracing, and takes another policy of the same actions where there is no Lambda
+	// tracing.
 	tracing := map[string]string{"aws-cn": "AWSXRayDaemonWriteAccess"}[src.names.Partition]
 	allow(cmp.Or(tracing, "AWSXrayWriteOnlyAccess"), "*", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
 		"xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:GetSamplingStatisticSummaries")

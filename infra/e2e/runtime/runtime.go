@@ -1,6 +1,6 @@
-// Package runtime runs a Lambda function of provided.al2023 on this machine: it serves the Lambda Runtime API (AWS Lambda
-// developer guide, "Using the Lambda runtime API for custom runtimes", version 2018-06-01) and executes the function's
-// real bootstrap against it.
+// Package runtime runs a Lambda function of provided.al2023 on this machine: it serves the Lambda Runtime API (AWS
+// Lambda developer guide, "Using the Lambda runtime API for custom runtimes", version 2018-06-01) and executes the
+// function's real bootstrap against it.
 //
 //	Invoke(event) ──► GET  /runtime/invocation/next          ──► bootstrap (one process, started when needed)
 //	answer ◄───────── POST /runtime/invocation/{id}/response ◄──┤
@@ -8,10 +8,10 @@
 //	                  POST /runtime/init/error               ◄──┘ then the process ends
 //
 // What Lambda does to a process is done here: its environment is what is given and what Lambda defines, nothing of this
-// machine's; it is killed at its timeout; it is frozen between invocations (on Linux); one that died is started again by
-// the next invocation; an answer of more than 6 MB is a function error. It runs one process for each function: Lambda
-// would start another for every invocation that comes meanwhile. It imitates no extensions, no memory limit and no
-// response streaming.
+// machine's; it is killed at its timeout; it is frozen between invocations (on Linux); one that died is started again
+// by the next invocation; an answer of more than 6 MB is a function error. It runs one process for each function:
+// Lambda would start another for every invocation that comes meanwhile. It imitates no extensions, no memory limit and
+// no response streaming.
 package runtime
 
 import (
@@ -239,7 +239,8 @@ func (f *Function) line(s string) {
 }
 
 // environment is what the process sees: the function's own variables and those that Lambda defines (developer guide,
-// "Defined runtime environment variables"). Credentials and region are the function's own, since Lambda has them from its role.
+// "Defined runtime environment variables"). Credentials and region are the function's own, since Lambda has them from
+// its role.
 func (f *Function) environment() []string {
 	env := map[string]string{
 		"LANG": "en_US.UTF-8", "TZ": ":UTC", "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",

@@ -1,6 +1,7 @@
-// Package browser is a person's browser for programs: it keeps cookies, follows redirects one by one, fills in the log-in
-// and consent forms as they are sent, and brings an application to its tokens by the authorization code flow with PKCE
-// (RFC 6749, section 4.1; RFC 7636). The story of infra/local and the scripts of infra/e2e sign people on with it.
+// Package browser is a person's browser for programs: it keeps cookies, follows redirects one by one, fills in the
+// log-in and consent forms as they are sent, and brings an application to its tokens by the authorization code flow
+// with PKCE (RFC 6749, section 4.1; RFC 7636). The story of infra/local and the scripts of infra/e2e sign people on
+// with it.
 //
 //	app ── /authorize ── log-in ── consent ── redirect with the code ── /token ── tokens
 //

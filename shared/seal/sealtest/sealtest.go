@@ -256,8 +256,8 @@ func Directory(t *testing.T, open func(t *testing.T, duties map[seal.Organisatio
 	})
 }
 
-// Mandates is the contract of [seal.Mandates]. open stores one mandate, at [time.Now] in force: person p, organisation o,
-// role seal.stamp.
+// Mandates is the contract of [seal.Mandates]. open stores one mandate, at [time.Now] in force: person p, organisation
+// o, role seal.stamp.
 func Mandates(t *testing.T, open func(t *testing.T) seal.Mandates) {
 	t.Run("a person has the roles that were given, for the organisation that gave them", func(t *testing.T) {
 		mandates := open(t)
