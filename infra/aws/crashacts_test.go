@@ -337,7 +337,7 @@ func doAJob() act {
 				SHA256: hex.EncodeToString(sum[:]), Person: "sun", Client: "desk", Until: noon.AddDate(0, 0, 1)}
 			job := seal.Job{ID: id, Seal: p.seal, Upload: u.ID, MediaType: document.PDF, Document: "sha256:" + u.SHA256,
 				Organisation: labourCode, Purpose: audit.Purpose{Text: "公示(示例)"}, Place: seal.Place{Page: 1, X: 140, Y: 230},
-				Person: "sun", Client: "desk", Channel: "web", At: noon}
+				Person: "sun", Client: "desk", Grant: "grant-sun", Channel: "web", At: noon}
 			err := s.uploads().SaveUpload(t.Context(), u, told("upload-"+u.ID))
 			if err == nil {
 				err = s.uploads().Blobs.PutBlob(t.Context(), u.ID+".pdf", data)

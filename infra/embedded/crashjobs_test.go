@@ -5,6 +5,7 @@ package embedded_test
 import (
 	"context"
 	"errors"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,14 +80,19 @@ const jobUpload = "0123456789abcdef0123456789abcdef"
 // uploaded is a seal in use, and a document that its clerk uploaded.
 func uploaded(t *testing.T, w *world) {
 	activeSeal(t, w)
-	data := w.document(t, "pdf")
-	u := document.Upload{ID: jobUpload, MediaType: document.PDF, Size: int64(len(data)), SHA256: sha256Hex(data), Person: agent,
+	uploadAs(t, w, w.document(t, "pdf"), document.PDF)
+}
+
+// uploadAs uploads bytes as a document that was called a PDF, or an OFD.
+func uploadAs(t *testing.T, w *world, data []byte, mediaType string) {
+	t.Helper()
+	u := document.Upload{ID: jobUpload, MediaType: mediaType, Size: int64(len(data)), SHA256: sha256Hex(data), Person: agent,
 		Client: "desk", At: w.now(), Until: w.now().Add(24 * time.Hour)}
 	e := audit.Event{ID: "upload", Time: w.now(), Action: "document.upload", Outcome: audit.Done}
 	if err := (embedded.Uploads{DB: w.db}).SaveUpload(t.Context(), u, e); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.blobs.PutBlob("uploads/"+jobUpload+".pdf", data); err != nil {
+	if err := w.blobs.PutBlob("uploads/"+jobUpload+"."+path.Base(mediaType), data); err != nil {
 		t.Fatal(err)
 	}
 }

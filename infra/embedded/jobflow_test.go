@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"mime/multipart"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,8 +16,10 @@ import (
 
 	"github.com/yinxin/yinxin/infra/embedded"
 	"github.com/yinxin/yinxin/shared/access"
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/document"
 	"github.com/yinxin/yinxin/shared/key"
+	"github.com/yinxin/yinxin/shared/problem"
 	"github.com/yinxin/yinxin/shared/seal"
 )
 
@@ -144,6 +147,51 @@ func TestAJobIsRefusedByTheRightsOfItsTime(t *testing.T) {
 		want(t, w.sealVerb(t, "resume", approver, office), 200) // a job that has ended is not done any more
 		w.pass(time.Hour)
 		want(t, w.sealVerb(t, "suspend", approver, office), 200)
+	}
+}
+
+// TestAJobOfACallerWhoIsGoneIsRefused: what was asked for under a grant is done under a live one alone.
+func TestAJobOfACallerWhoIsGoneIsRefused(t *testing.T) {
+	w, id := jobWorld(t)
+	e := audit.Event{ID: "gone", Time: w.now(), Action: "grant.revoke", Outcome: audit.Done}
+	if err := (embedded.Grants{DB: w.db}).RevokeGrant(t.Context(), "grant-"+agent, w.now(), e); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := w.work(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		job := w.job(t, id)
+		if job.State != document.Failed || job.End.Problem == nil || job.End.Problem.Code != "caller_gone" {
+			t.Fatalf("the job is %+v", job)
+		}
+	}
+	if got := w.orders(t); len(got) != 0 {
+		t.Errorf("orders %v", got)
+	}
+	if !slices.ContainsFunc(w.events(t), func(e audit.Event) bool {
+		return e.Action == "seal.stamp" && e.Outcome == audit.Refused && e.Reason == "caller_gone"
+	}) {
+		t.Error("the trail does not say that the use of the seal was refused")
+	}
+}
+
+// TestADocumentThatIsNotWhatItWasCalledIsRefused: the result is handed out under the media type that was said.
+func TestADocumentThatIsNotWhatItWasCalledIsRefused(t *testing.T) {
+	w := open(t, t.TempDir(), 0, nil)
+	t.Cleanup(func() { w.close(t) })
+	found(t, w)
+	activeSeal(t, w)
+	uploadAs(t, w, w.document(t, "ofd"), document.PDF)
+	id := w.submit(t)
+	if err := w.work(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if job := w.job(t, id); job.State != document.Failed || job.End.Problem.Code != problem.Unsupported.Code {
+		t.Errorf("the job is %+v", job)
+	}
+	if got := w.orders(t); len(got) != 0 {
+		t.Errorf("orders %v", got)
 	}
 }
 

@@ -11,7 +11,8 @@
 // bytes: the digest is a part of the address, and the store itself refuses others, and a second upload.
 //
 // A document may be used by whoever uploaded it, and a job is shown to whoever asked for it; to everybody else both
-// look as if they were not there.
+// look as if they were not there. A job is done with the rights of its own time: who signs out before it is done, or
+// loses a mandate or the grant, has it refused.
 //
 // A job is done once, however often its message comes. [Work] takes a claim that runs out, so that of any number of
 // deliveries one works at a time; that nothing is done twice even where two do is the business of the job's own service

@@ -55,6 +55,7 @@ type Job struct {
 	Place        Place         `json:"place"`
 	Person       string        `json:"person"`
 	Client       string        `json:"client"`
+	Grant        string        `json:"grant"` // under which it was asked for, and has to be live when it is done
 	Channel      string        `json:"channel,omitempty"`
 	At           time.Time     `json:"at"`
 	Request      string        `json:"request,omitempty"` // digest of the request, where it came under an Idempotency-Key
@@ -86,7 +87,9 @@ var (
 	ErrNoDocument = problem.New(http.StatusUnprocessableEntity, "document_unknown",
 		"There is no such document that may still be used.")
 	ErrNotUploaded = problem.New(http.StatusConflict, "document_missing", "The document was not uploaded.")
-	ErrJobGivenUp  = problem.New(http.StatusInternalServerError, "job_given_up",
+	ErrCallerGone  = problem.New(http.StatusForbidden, "caller_gone",
+		"Before it was done, whoever asked for it signed out, or the client lost the grant.")
+	ErrJobGivenUp = problem.New(http.StatusInternalServerError, "job_given_up",
 		"The document was to be stamped several times and none came to its end; nothing was handed out.")
 )
 
@@ -119,7 +122,8 @@ func (s *Stamper) submit(w http.ResponseWriter, r *http.Request, c access.Caller
 		return err
 	}
 	job := Job{ID: ids[1], Seal: record.ID, Upload: in.Document, Organisation: in.Order.Organisation, Purpose: in.Order.Purpose,
-		Place: in.Order.Place, Person: c.Person, Client: c.Client, Channel: c.Channel, At: s.ports.Now().UTC().Truncate(time.Second)}
+		Place: in.Order.Place, Person: c.Person, Client: c.Client, Grant: c.Grant, Channel: c.Channel,
+		At: s.ports.Now().UTC().Truncate(time.Second)}
 	if job.Organisation == "" {
 		job.Organisation = record.Owner.USCC
 	}
@@ -234,7 +238,8 @@ var errOrderOpen = errors.New("another attempt at this job is under way")
 //	order begun  ── its result is stored: it is done
 //	                it is younger than a minute: whoever began it may live, so this call fails and may come again
 //	                else it ends as failed, "abandoned"
-//	no order     ── begin it, with the rights as they are now: sign ── verify ── store the result ── done
+//	no order     ── begin it, with the rights as they are now and under a grant that is live: sign ── verify ── store
+//	                the result ── done
 //
 // A result is stored under its order before the order is done, and handed out only if it is.
 func (s *Stamper) DoJob(ctx context.Context, id string) (JobResult, error) {
@@ -303,7 +308,9 @@ func (s *Stamper) stampJob(ctx context.Context, job Job, record Seal, order stri
 	}
 	c := access.Caller{Person: job.Person, Client: job.Client, Channel: job.Channel}
 	in := stampCommand{Organisation: job.Organisation, Purpose: job.Purpose, Place: job.Place, reference: referenceOf(job),
-		request: job.Request, order: order, keep: func(ctx context.Context, o Order, stamped []byte) error {
+		request: job.Request, order: order, mediaType: job.MediaType,
+		live: func(ctx context.Context) error { return s.live(ctx, job) },
+		keep: func(ctx context.Context, o Order, stamped []byte) error {
 			if err := s.ports.Results.PutResult(ctx, job.ID, o.ID, job.MediaType, stamped); err != nil {
 				return fmt.Errorf("storing the result of job %s: %w", job.ID, err)
 			}
@@ -314,6 +321,19 @@ func (s *Stamper) stampJob(ctx context.Context, job Job, record Seal, order stri
 		return JobResult{}, err
 	}
 	return madeBy(job, done.ID, stamped), nil
+}
+
+// live refuses a job whose grant has ended since: by signing out, or because it was revoked. So nothing that was asked for
+// under a stolen session is done once that is ended.
+func (s *Stamper) live(ctx context.Context, job Job) error {
+	g, err := s.ports.Access.Grants.LiveGrant(ctx, job.Grant)
+	switch {
+	case errors.Is(err, access.ErrGrantGone), err == nil && (g.Person != job.Person || g.Client != job.Client):
+		return ErrCallerGone
+	case err != nil:
+		return fmt.Errorf("reading the grant of a job: %w", err)
+	}
+	return nil
 }
 
 func madeBy(job Job, order string, stamped []byte) JobResult {

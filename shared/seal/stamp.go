@@ -101,6 +101,9 @@ type stampCommand struct {
 	part         string // as it was read
 	key, request string // digests of the Idempotency-Key and of the request under it, or ""
 	order        string // its identifier, where it is not drawn
+	mediaType    string // of the document, where it was said before
+	// live refuses a caller who called before and is gone, where this is done afterwards.
+	live func(ctx context.Context) error
 	// keep stores the stamped document before the order is done, where somebody is to fetch it afterwards.
 	keep func(ctx context.Context, o Order, stamped []byte) error
 }
@@ -331,6 +334,11 @@ func (s *Stamper) again(ctx context.Context, id, request string) error {
 // prepare runs everything that can be refused.
 func (s *Stamper) prepare(ctx context.Context, record Seal, row Transition, c access.Caller, in stampCommand,
 	document []byte, at time.Time) (prepared, error) {
+	if in.live != nil {
+		if err := in.live(ctx); err != nil {
+			return prepared{}, err
+		}
+	}
 	if err := s.rights.check(ctx, row, record, c, in.Organisation); err != nil {
 		return prepared{}, err
 	}
@@ -340,13 +348,29 @@ func (s *Stamper) prepare(ctx context.Context, record Seal, row Transition, c ac
 	if err := s.checkCertificates(ctx, record, at); err != nil {
 		return prepared{}, err
 	}
+	media := mediaTypeOf(document)
+	switch {
+	case media == "":
+		return prepared{}, problem.Unsupported.With("the document is neither PDF nor OFD")
+	case in.mediaType != "" && in.mediaType != media:
+		return prepared{}, problem.Unsupported.With("the document is no " + in.mediaType)
+	case media == mediaPDF:
+		return preparePDF(s.ports.Fonts, record, in, document, at)
+	}
+	return prepareOFD(record, in, document, at)
+}
+
+const mediaPDF, mediaOFD = "application/pdf", "application/ofd"
+
+// mediaTypeOf tells which of the two a document is, by its first bytes: "" for neither.
+func mediaTypeOf(document []byte) string {
 	switch {
 	case bytes.HasPrefix(document, []byte("%PDF-")):
-		return preparePDF(s.ports.Fonts, record, in, document, at)
+		return mediaPDF
 	case bytes.HasPrefix(document, []byte("PK")):
-		return prepareOFD(record, in, document, at)
+		return mediaOFD
 	}
-	return prepared{}, problem.Unsupported.With("the document is neither PDF nor OFD")
+	return ""
 }
 
 // finish makes the signature. The seal is read again afterwards: a suspension that came before the time in the
