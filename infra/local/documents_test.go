@@ -285,6 +285,12 @@ func TestJobsHaveTheTimesOfTheTemplate(t *testing.T) {
 				Redrive    struct {
 					Receives int `yaml:"maxReceiveCount"`
 				} `yaml:"RedrivePolicy"`
+				Lifecycle struct {
+					Rules []struct {
+						ID   string `yaml:"Id"`
+						Days int    `yaml:"ExpirationInDays"`
+					} `yaml:"Rules"`
+				} `yaml:"LifecycleConfiguration"`
 				Events map[string]struct {
 					Properties struct {
 						Batch int `yaml:"BatchSize"`
@@ -298,7 +304,7 @@ func TestJobsHaveTheTimesOfTheTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	resources := yaml.Node{Kind: yaml.MappingNode}
-	for _, name := range []string{"Job", "JobQueue", "SealStamp"} {
+	for _, name := range []string{"Job", "JobQueue", "SealStamp", "Artefacts"} {
 		for i, n := range all.Content[0].Content {
 			if n.Value != "Resources" {
 				continue
@@ -318,6 +324,12 @@ func TestJobsHaveTheTimesOfTheTemplate(t *testing.T) {
 	if second(job.Timeout) != jobTimeout || second(queue.Visibility) != jobVisibility || queue.Redrive.Receives != jobReceives ||
 		job.Events["JobsQueue"].Properties.Batch != 1 {
 		t.Errorf("the template has job %+v and its queue %+v", job, queue)
+	}
+	for _, r := range template.Resources["Artefacts"].Properties.Lifecycle.Rules {
+		kept := time.Duration(r.Days) * 24 * time.Hour
+		if r.ID == "Results" && kept != document.ResultLife || r.ID == "Uploads" && kept <= document.UploadLife {
+			t.Errorf("the bucket keeps %s for %v", r.ID, kept)
+		}
 	}
 	switch {
 	case second(stamp.Timeout) == 0 || second(stamp.Timeout) >= jobTimeout:

@@ -40,6 +40,8 @@ const MaxSize = 32 << 20
 const (
 	AddressLife = 10 * time.Minute // of an address
 	UploadLife  = 24 * time.Hour   // for how long an upload may be used
+	// ResultLife is for how long the result of a job is kept, counted from when the job was asked for.
+	ResultLife = 7 * 24 * time.Hour
 )
 
 // The media types that are taken.

@@ -88,6 +88,9 @@ func Work(p WorkPorts) func(ctx context.Context, job string) error {
 		case err != nil:
 			return fmt.Errorf("claiming job %s: %w", id, err)
 		}
+		if job.Attempt > MaxAttempts { // they died, or they would have ended it
+			return p.end(ctx, job, End{Problem: ErrExhausted})
+		}
 		result, err := p.Worker.DoJob(ctx, id)
 		var refused *problem.Problem
 		switch {

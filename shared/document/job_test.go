@@ -55,18 +55,19 @@ func TestADeliveryEndsTheJobOrComesAgain(t *testing.T) {
 		did  int    // calls of the worker
 		end  string // "", "done", or the code of the problem
 	}{
-		"a result":                         {one{result: Result{SHA256: "0a"}}, true, 1, "done"},
-		"a refusal":                        {one{doErr: fmt.Errorf("stamping: %w", refused)}, true, 1, "seal_suspended"},
-		"a fault":                          {one{job: Job{Attempt: MaxAttempts - 1}, doErr: errFault}, false, 1, ""},
-		"the last fault":                   {one{job: Job{Attempt: MaxAttempts}, doErr: errFault}, false, 1, "job_exhausted"},
-		"another delivery works on it":     {one{claimErr: ErrClaimed}, false, 0, ""},
-		"it has ended":                     {one{claimErr: ErrEnded}, true, 0, ""},
-		"there is no such job":             {one{claimErr: ErrUnknown}, true, 0, ""},
-		"the store has a fault":            {one{claimErr: errFault}, false, 0, ""},
-		"another ended it meanwhile":       {one{endErr: ErrEnded}, true, 1, "done"},
-		"another claimed it meanwhile":     {one{endErr: ErrClaimed}, false, 1, "done"},
-		"the end cannot be written":        {one{endErr: errFault}, false, 1, "done"},
-		"a refusal that cannot be written": {one{doErr: refused, endErr: errFault}, false, 1, "seal_suspended"},
+		"a result":                              {one{result: Result{SHA256: "0a"}}, true, 1, "done"},
+		"a refusal":                             {one{doErr: fmt.Errorf("stamping: %w", refused)}, true, 1, "seal_suspended"},
+		"a fault":                               {one{job: Job{Attempt: MaxAttempts - 1}, doErr: errFault}, false, 1, ""},
+		"the last fault":                        {one{job: Job{Attempt: MaxAttempts}, doErr: errFault}, false, 1, "job_exhausted"},
+		"one too many, after workers that died": {one{job: Job{Attempt: MaxAttempts + 1}}, true, 0, "job_exhausted"},
+		"another delivery works on it":          {one{claimErr: ErrClaimed}, false, 0, ""},
+		"it has ended":                          {one{claimErr: ErrEnded}, true, 0, ""},
+		"there is no such job":                  {one{claimErr: ErrUnknown}, true, 0, ""},
+		"the store has a fault":                 {one{claimErr: errFault}, false, 0, ""},
+		"another ended it meanwhile":            {one{endErr: ErrEnded}, true, 1, "done"},
+		"another claimed it meanwhile":          {one{endErr: ErrClaimed}, false, 1, "done"},
+		"the end cannot be written":             {one{endErr: errFault}, false, 1, "done"},
+		"a refusal that cannot be written":      {one{doErr: refused, endErr: errFault}, false, 1, "seal_suspended"},
 	} {
 		o := c.one
 		o.job.ID, o.job.Person, o.job.Client = "j1", "p", "c"

@@ -131,11 +131,11 @@ func (d documents) upload(w http.ResponseWriter, r *http.Request, c access.Calle
 	return problem.WriteJSON(w, http.StatusCreated, uploadAnswer{ID: id, Expires: u.Until, Upload: answerOf(place, until)})
 }
 
-// resultAnswer is a result and where it is fetched, by GET and without a token.
+// resultAnswer is a result and where it is fetched, by GET and without a token: no address once it may be kept no more.
 type resultAnswer struct {
 	Result
-	URL     string    `json:"url"`
-	Expires time.Time `json:"expires"`
+	URL     string    `json:"url,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
 }
 
 type jobAnswer struct {
@@ -162,12 +162,15 @@ func (d documents) job(w http.ResponseWriter, r *http.Request, c access.Caller) 
 	}
 	out := jobAnswer{ID: job.ID, Kind: job.Kind, State: job.State, Problem: job.End.Problem}
 	if result := job.End.Result; result != nil {
+		out.Result = &resultAnswer{Result: *result}
 		until := d.Now().UTC().Truncate(time.Second).Add(AddressLife)
-		place, err := d.Results.ResultAddress(r.Context(), job.ID, *result, until)
-		if err != nil {
-			return fmt.Errorf("addressing a result: %w", err)
+		if !until.After(job.At.Add(ResultLife)) {
+			place, err := d.Results.ResultAddress(r.Context(), job.ID, *result, until)
+			if err != nil {
+				return fmt.Errorf("addressing a result: %w", err)
+			}
+			out.Result.URL, out.Result.Expires = place.URL, until
 		}
-		out.Result = &resultAnswer{Result: *result, URL: place.URL, Expires: until}
 	}
 	if !job.State.Ended() {
 		w.Header().Set("Retry-After", "2")
