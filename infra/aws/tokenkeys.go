@@ -17,9 +17,11 @@ type TokenKeys struct {
 	db     *DB
 	reload time.Duration
 
-	mu     sync.Mutex
-	set    jose.Set
-	loaded time.Time
+	mu       sync.Mutex
+	set      jose.Set
+	revision int64 // of the ring that set is of
+	loaded   time.Time
+	asked    time.Time // when an unknown key last had them read
 }
 
 var _ access.Keys = (*TokenKeys)(nil)
@@ -38,11 +40,35 @@ func OpenTokenKeys(db *DB, reload time.Duration) *TokenKeys {
 func (s *TokenKeys) TokenKeys(ctx context.Context) (jose.Set, error) {
 	now := s.db.Now()
 	s.mu.Lock()
-	set, age := s.set, now.Sub(s.loaded)
+	set, fresh := s.set, within(s.loaded, now, s.reload)
 	s.mu.Unlock()
-	if len(set.Keys) > 0 && age >= 0 && age < s.reload {
+	if len(set.Keys) > 0 && fresh {
 		return set, nil
 	}
+	return s.read(ctx, now)
+}
+
+// TokenKeysAgain implements [access.Keys].
+func (s *TokenKeys) TokenKeysAgain(ctx context.Context) (jose.Set, error) {
+	now := s.db.Now()
+	s.mu.Lock()
+	set, known := s.set, within(s.loaded, now, access.Reread) || within(s.asked, now, access.Reread)
+	if !known {
+		s.asked = now
+	}
+	s.mu.Unlock()
+	if known {
+		return set, nil
+	}
+	return s.read(ctx, now)
+}
+
+// within tells whether something of a time is not yet that old. Of a time to come, by a clock that was set back since,
+// it is not so.
+func within(of, now time.Time, age time.Duration) bool { return !now.Before(of) && now.Sub(of) < age }
+
+// read reads the keys, and keeps them.
+func (s *TokenKeys) read(ctx context.Context, now time.Time) (jose.Set, error) {
 	ring, err := s.db.readPublicRing(ctx, ringName{purpose: key.Token})
 	if err != nil {
 		return jose.Set{}, fmt.Errorf("reading the token keys: %w", err)
@@ -50,7 +76,7 @@ func (s *TokenKeys) TokenKeys(ctx context.Context) (jose.Set, error) {
 	if k, ok := ring.signing(now); ok {
 		meterOf(ctx).oldest(tokenKeyAge, now.Sub(later(k.Sign, k.Made)))
 	}
-	set = jose.Set{}
+	set := jose.Set{}
 	for _, k := range ring.published(now) {
 		set.Keys = append(set.Keys, jose.JWK{Public: k.public, KeyID: k.ID, Alg: k.Algorithm})
 	}
@@ -59,8 +85,8 @@ func (s *TokenKeys) TokenKeys(ctx context.Context) (jose.Set, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !now.Before(s.loaded) {
-		s.set, s.loaded = set, now
+	if ring.revision >= s.revision || !within(s.loaded, now, s.reload) { // of two readings at once the one of the later ring
+		s.set, s.loaded, s.revision = set, now, ring.revision
 	}
 	return set, nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -131,6 +132,50 @@ func TestTokenKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		return TokenKeys{keys}, signer
+	})
+}
+
+func TestTokenKeysAreReadAgainForAnUnknownKeyAsTheContractSays(t *testing.T) {
+	accesstest.KeysAgain(t, func(t *testing.T) accesstest.KeyStore {
+		dir := filepath.Join(t.TempDir(), "keys")
+		var now atomic.Pointer[time.Time]
+		process := func() *Keys {
+			k, err := OpenKeys(dir, rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.Now = func() time.Time { return *now.Load() }
+			return k
+		}
+		set := func(at time.Time) { now.Store(&at) }
+		set(accesstest.Noon)
+		elsewhere := process()
+		if _, err := elsewhere.MakeKey(t.Context(), key.Token, "", key.ES256); err != nil {
+			t.Fatal(err)
+		}
+		return accesstest.KeyStore{
+			Keys: TokenKeys{process()}, SetNow: set,
+			Kill: func(t *testing.T, id string) string {
+				t.Helper()
+				if err := elsewhere.KillKey(t.Context(), key.Token, "", id); err != nil {
+					t.Fatal(err)
+				}
+				s, err := elsewhere.OpenKey(t.Context(), key.Token, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s.KeyID()
+			},
+			Break: func(broken bool) {
+				from, to := dir, dir+" away"
+				if !broken {
+					from, to = to, from
+				}
+				if err := os.Rename(from, to); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
 	})
 }
 

@@ -70,6 +70,7 @@ func (f ringFile) find(id string) ringEntry {
 type heldRing struct {
 	ringFile
 	loaded  time.Time
+	asked   time.Time             // when it was last read for [Keys.publishedAgain]
 	signers map[string]key.Signer // by key identifier
 }
 
@@ -420,15 +421,42 @@ func (k *Keys) change(
 }
 
 // published returns the keys of a ring whose signatures are accepted now, or will be.
-func (k *Keys) published(ctx context.Context, purpose key.Purpose, owner string) (list []key.Signer, err error) {
+func (k *Keys) published(ctx context.Context, purpose key.Purpose, owner string) ([]key.Signer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h, err := k.load(ctx, purpose, owner)
 	if err != nil {
 		return nil, err
 	}
+	return k.publishedOf(h), nil
+}
+
+// publishedAgain is published of a ring that is read anew, but not twice within a time; see [access.Keys].
+func (k *Keys) publishedAgain(ctx context.Context, purpose key.Purpose, owner string, apart time.Duration) ([]key.Signer, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h, err := k.load(ctx, purpose, owner)
+	if err != nil {
+		return nil, err
+	}
+	now := k.Now()
+	within := func(of time.Time) bool { return !now.Before(of) && now.Sub(of) < apart }
+	if !within(h.loaded) && !within(h.asked) {
+		loaded := h.loaded
+		h.asked, h.loaded = now, time.Time{}
+		again, err := k.load(ctx, purpose, owner)
+		if err != nil {
+			h.loaded = loaded
+			return nil, err
+		}
+		h = again
+	}
+	return k.publishedOf(h), nil
+}
+
+func (k *Keys) publishedOf(h *heldRing) (list []key.Signer) {
 	for _, t := range h.terms().Published(k.Now()) {
 		list = append(list, h.signers[t.ID])
 	}
-	return list, nil
+	return list
 }

@@ -15,8 +15,18 @@ type TokenKeys struct{ Keys *Keys }
 var _ access.Keys = TokenKeys{}
 
 // TokenKeys implements [access.Keys]. After the signing key come those that signed before and the next.
-func (s TokenKeys) TokenKeys(ctx context.Context) (set jose.Set, err error) {
+func (s TokenKeys) TokenKeys(ctx context.Context) (jose.Set, error) {
 	published, err := s.Keys.published(ctx, key.Token, "")
+	return setOf(published, err)
+}
+
+// TokenKeysAgain implements [access.Keys].
+func (s TokenKeys) TokenKeysAgain(ctx context.Context) (jose.Set, error) {
+	published, err := s.Keys.publishedAgain(ctx, key.Token, "", access.Reread)
+	return setOf(published, err)
+}
+
+func setOf(published []key.Signer, err error) (set jose.Set, _ error) {
 	if err == nil && len(published) == 0 {
 		err = key.ErrUnknown
 	}

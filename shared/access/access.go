@@ -127,8 +127,33 @@ type Grants interface {
 
 // Keys publishes the public keys of the tokens.
 type Keys interface {
-	// TokenKeys returns every key whose tokens are still accepted, the signing one first.
+	// TokenKeys returns every key whose tokens are still accepted, the signing one first. It may be the set of a while
+	// ago.
 	TokenKeys(ctx context.Context) (jose.Set, error)
+	// TokenKeysAgain is TokenKeys read anew, for a token whose key is not among those. Anybody can make such a token:
+	// however often it is called, a process reads once in [Reread] at most, and returns what it knows for the rest. A
+	// reading that fails counts, and leaves what is known.
+	TokenKeysAgain(ctx context.Context) (jose.Set, error)
+}
+
+// Reread is how far apart at least the readings are that unknown keys ask for. After a key was killed, and no other was
+// published, the tokens of the new one are refused no longer than that.
+const Reread = 10 * time.Second
+
+// FindKey returns the key of an identifier, with one reading more where the keys that are known have none of it.
+func FindKey(ctx context.Context, keys Keys, id string) (jose.JWK, bool, error) {
+	set, err := keys.TokenKeys(ctx)
+	if err != nil {
+		return jose.JWK{}, false, fmt.Errorf("reading the token keys: %w", err)
+	}
+	if k, found := set.Find(id); found || id == "" {
+		return k, found, nil
+	}
+	if set, err = keys.TokenKeysAgain(ctx); err != nil {
+		return jose.JWK{}, false, fmt.Errorf("reading the token keys again: %w", err)
+	}
+	k, found := set.Find(id)
+	return k, found, nil
 }
 
 // Guard checks access tokens. Its zero value is not useful.
@@ -211,11 +236,10 @@ func (g Guard) verify(ctx context.Context, token string) (Claims, error) {
 	if typ := strings.TrimPrefix(strings.ToLower(h.Type), "application/"); typ != TokenType {
 		return Claims{}, InvalidToken.With("typ is not at+jwt")
 	}
-	set, err := g.Keys.TokenKeys(ctx)
+	k, found, err := FindKey(ctx, g.Keys, h.KeyID)
 	if err != nil {
-		return Claims{}, fmt.Errorf("reading the token keys: %w", err)
+		return Claims{}, err
 	}
-	k, found := set.Find(h.KeyID)
 	if !found {
 		return Claims{}, InvalidToken.With("unknown key")
 	}

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -29,6 +30,32 @@ func TestAGoodTokenNamesItsCaller(t *testing.T) {
 	got.Grant = ""
 	if err != nil || !reflect.DeepEqual(got, zhang) {
 		t.Errorf("Check = %+v, %v, want %+v", got, err, zhang)
+	}
+}
+
+// behind knows the keys of a while ago until it reads again.
+type behind struct {
+	before, now *accesstest.Issuer
+	again       int
+}
+
+func (k *behind) TokenKeys(ctx context.Context) (jose.Set, error) { return k.before.TokenKeys(ctx) }
+
+func (k *behind) TokenKeysAgain(ctx context.Context) (jose.Set, error) {
+	k.again++
+	return k.now.TokenKeys(ctx)
+}
+
+func TestATokenOfAKeyThatIsNotKnownYetIsReadFor(t *testing.T) {
+	i := accesstest.New(t)
+	k := &behind{before: accesstest.New(t), now: i}
+	g := i.Guard()
+	g.Keys = k
+	if _, err := g.Check(t.Context(), i.Token(t, zhang)); err != nil || k.again != 1 {
+		t.Errorf("after %d readings: %v", k.again, err)
+	}
+	if _, err := g.Check(t.Context(), accesstest.New(t).Token(t, zhang)); !errors.Is(err, access.InvalidToken) {
+		t.Errorf("a token of nobody's key: %v, want InvalidToken", err)
 	}
 }
 

@@ -240,6 +240,7 @@ const (
 //
 // A kill is complete for the functions of the platform after [Reload], for verifiers elsewhere after [Reload] and
 // [MaxAge]: then the key signs nothing, and nothing that it signed is accepted.
+// A key that takes its place before it was published is read for at its first token (access.Reread).
 type TokenRotator struct{ Keys Rotator }
 
 // TokenRotation: a key signs for a day. It is published an hour before: the key set may be kept for five minutes by

@@ -217,11 +217,10 @@ func readHint(ctx context.Context, keys access.Keys, issuer, token string) (idTo
 	if err != nil {
 		return idToken{}, refuse(invalidRequest, "id_token_hint is not a JWS")
 	}
-	set, err := keys.TokenKeys(ctx)
+	k, found, err := access.FindKey(ctx, keys, h.KeyID)
 	if err != nil {
-		return idToken{}, fmt.Errorf("reading the token keys: %w", err)
+		return idToken{}, err
 	}
-	k, found := set.Find(h.KeyID)
 	if !found {
 		return idToken{}, refuse(invalidRequest, "id_token_hint was signed with an unknown key")
 	}

@@ -144,6 +144,115 @@ func Keys(t *testing.T, open func(t *testing.T) (access.Keys, key.Signer)) {
 	})
 }
 
+// KeyStore is an [access.Keys] whose keys another process changes.
+type KeyStore struct {
+	access.Keys
+	SetNow func(time.Time)
+	Kill   func(t *testing.T, id string) (next string) // elsewhere; next signs from then on
+	Break  func(broken bool)                           // the store cannot be read meanwhile
+	// Reads counts the readings of the store so far; nil where nothing does, and the limit is seen by what is not found.
+	Reads func() int
+}
+
+// KeysAgain runs the contract of TokenKeysAgain.
+func KeysAgain(t *testing.T, open func(t *testing.T) KeyStore) {
+	counted := true
+	start := func(t *testing.T) (s KeyStore, first string, find func(id string) (bool, error)) {
+		s = open(t)
+		if s.Reads == nil {
+			s.Reads = func() int { return 0 }
+			counted = false
+		}
+		s.SetNow(Noon)
+		set, err := s.TokenKeys(t.Context())
+		if err != nil || len(set.Keys) != 1 {
+			t.Fatalf("TokenKeys = %+v, %v", set, err)
+		}
+		return s, set.Keys[0].KeyID, func(id string) (bool, error) {
+			_, found, err := access.FindKey(t.Context(), s.Keys, id)
+			return found, err
+		}
+	}
+	t.Run("a key that another process made in place of one that was killed is known at its first token", func(t *testing.T) {
+		s, first, find := start(t)
+		next := s.Kill(t, first)
+		s.SetNow(Noon.Add(access.Reread))
+		if found, err := find(next); !found || err != nil {
+			t.Errorf("the key of after the kill: %v, %v", found, err)
+		}
+		if found, err := find(first); found || err != nil {
+			t.Errorf("the key that was killed, once that is known: %v, %v", found, err)
+		}
+		again := s.Kill(t, next)
+		s.SetNow(Noon.Add(2*access.Reread - 1))
+		if found, err := find(again); found || err != nil {
+			t.Errorf("a second reading within %v: %v, %v", access.Reread, found, err)
+		}
+		s.SetNow(Noon.Add(2 * access.Reread))
+		if found, err := find(again); !found || err != nil {
+			t.Errorf("the next key, %v later: %v, %v", access.Reread, found, err)
+		}
+	})
+	t.Run("whoever invents keys has the store read once in a while", func(t *testing.T) {
+		s, first, find := start(t)
+		before := s.Reads()
+		for n := range 100 {
+			s.SetNow(Noon.Add(time.Duration(n) * access.Reread / 50)) // twice as long as Reread
+			if found, err := find(fmt.Sprint("invented", n)); found || err != nil {
+				t.Fatalf("an invented key: %v, %v", found, err)
+			}
+			if found, err := find(""); found || err != nil {
+				t.Fatalf("no key: %v, %v", found, err)
+			}
+		}
+		if n := s.Reads() - before; n != 1 && counted {
+			t.Errorf("%d readings for 100 keys in %v, want 1", n, 2*access.Reread)
+		}
+		s.SetNow(Noon.Add(3 * access.Reread))
+		before = s.Reads()
+		var all sync.WaitGroup
+		for n := range 50 {
+			all.Go(func() { _, _ = find(fmt.Sprint("at once", n)) }) // found or not: its readings are counted
+		}
+		all.Wait()
+		if n := s.Reads() - before; n != 1 && counted {
+			t.Errorf("%d readings for 50 keys at once, want 1", n)
+		}
+		if found, err := find(first); !found || err != nil {
+			t.Errorf("the key that signs: %v, %v", found, err)
+		}
+	})
+	t.Run("a reading that fails is told once and takes no key away", func(t *testing.T) {
+		s, first, find := start(t)
+		s.SetNow(Noon.Add(access.Reread))
+		s.Break(true)
+		if found, err := find("invented"); found || err == nil {
+			t.Errorf("while the store cannot be read: %v, %v", found, err)
+		}
+		before := s.Reads()
+		for n := range 10 {
+			if found, err := find(fmt.Sprint("invented", n)); found || err != nil {
+				t.Errorf("after a reading that failed: %v, %v", found, err)
+			}
+		}
+		if n := s.Reads() - before; n != 0 {
+			t.Errorf("%d readings more", n)
+		}
+		if found, err := find(first); !found || err != nil {
+			t.Errorf("the key that signs: %v, %v", found, err)
+		}
+		s.Break(false)
+	})
+	t.Run("a clock that is set back does not stop the readings", func(t *testing.T) {
+		s, first, find := start(t)
+		next := s.Kill(t, first)
+		s.SetNow(Noon.Add(-time.Hour))
+		if found, err := find(next); !found || err != nil {
+			t.Errorf("the key of after the kill: %v, %v", found, err)
+		}
+	})
+}
+
 // Issuer issues access tokens in memory. It implements access.Grants and access.Keys.
 type Issuer struct {
 	URL    string
@@ -235,3 +344,6 @@ func (i *Issuer) LiveGrant(_ context.Context, id string) (access.Grant, error) {
 func (i *Issuer) TokenKeys(context.Context) (jose.Set, error) {
 	return jose.Set{Keys: []jose.JWK{{Public: i.Signer.Public(), KeyID: i.Signer.KeyID(), Alg: i.Signer.Algorithm()}}}, nil
 }
+
+// TokenKeysAgain implements access.Keys.
+func (i *Issuer) TokenKeysAgain(ctx context.Context) (jose.Set, error) { return i.TokenKeys(ctx) }
