@@ -189,7 +189,7 @@ func (p *play) must(err error) {
 
 func (p *play) replay(epoch time.Time, o audit.ReplayOrder) (audit.ReplayAnswer, error) {
 	return audit.Replay(audit.ReplayPorts{
-		Trail: p.s.Trail, Seals: seal.ReplayPorts{Records: p.s.Seals, Codes: p.s.Codes, Orders: p.s.Orders},
+		Trail: p.s.Trail, Acts: p.s.Trail, Seals: seal.ReplayPorts{Records: p.s.Seals, Codes: p.s.Codes, Orders: p.s.Orders},
 		Licences: licence.ReplayPorts{Records: p.s.Licences, Identifiers: p.s.Identifiers, Tickets: p.s.Keeper, Types: p.s.Types,
 			Rand: source{p.rand}},
 		Registry: registry.ReplayPorts{Organisations: p.s.Organisations, OrganisationSaver: p.s.Agencies, Mandates: p.s.Mandates,

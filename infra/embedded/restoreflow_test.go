@@ -54,7 +54,7 @@ func TestARestoreThroughTheServices(t *testing.T) {
 	b.db.Epoch = to
 
 	licences, clients := Licences{b.db}, Clients{b.db}
-	replay := audit.Replay(audit.ReplayPorts{Trail: Events{b.db}, Epoch: to, Now: b.Now,
+	replay := audit.Replay(audit.ReplayPorts{Trail: Events{b.db}, Acts: Events{b.db}, Epoch: to, Now: b.Now,
 		Seals: seal.ReplayPorts{Records: Seals{b.db}, Codes: SealCodes{b.db}, Orders: Orders{b.db}},
 		Licences: licence.ReplayPorts{Records: licences, Identifiers: licences, Tickets: TicketKeeper{b.db}, Types: LicenceTypes{b.db},
 			Rand: rand.Reader},

@@ -39,6 +39,7 @@ type Redoer interface {
 // ReplayPorts are the rights of log-replay.
 type ReplayPorts struct {
 	Trail     TimeReader
+	Acts      ObjectReader
 	Seals     Redoer // acts "seal.…"
 	Licences  Redoer // "licence.…"
 	Registry  Redoer // "registry.…"
@@ -50,8 +51,10 @@ type ReplayPorts struct {
 
 // ReplayOrder says what is replayed.
 type ReplayOrder struct {
-	From time.Time `json:"from"` // the time that the tables were restored to
-	To   time.Time `json:"to"`   // since when nothing is served
+	// From is the time that the tables were restored to; that of an earlier replay, where they were restored to before its
+	// end.
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"` // since when nothing is served
 	// Cursor is where the answer before ended; empty for the first call.
 	Cursor string `json:"cursor,omitempty"`
 }
@@ -76,7 +79,7 @@ type LostAct struct {
 // The refusals of a replay.
 var (
 	ErrReplayPeriod = problem.New(http.StatusBadRequest, "replay_period",
-		"A replay has a from before its to, neither of them to come, and the cursor of the answer before.")
+		"A replay has a from before its to, neither of them to come, the cursor of the answer before, and holds earlier replays whole.")
 	ErrEpoch = problem.New(http.StatusConflict, "epoch_not_raised",
 		"The token epoch must be raised to the end of the replay before it begins.")
 )
@@ -180,12 +183,32 @@ func (p ReplayPorts) redo(ctx context.Context, act Event, o ReplayOrder) (Redone
 	switch {
 	case act.Outcome == Refused:
 		return Passed, nil
+	case act.Bound("event") != "":
+		return p.redone(ctx, act, o)
 	case redoer != nil:
 		return redoer.Redo(ctx, act, p.again(act, o))
 	case kind == "trust" || act.Action == "account.password":
 		return Lost, nil
 	}
 	return Passed, nil // tokens, sessions, consents, looks: the epoch ends the first, and the others changed nothing
+}
+
+// redone passes over what an earlier replay did: it has the time of that replay, and not that of the act. The act itself
+// must come again, and with it those that left no event when they were done again.
+func (p ReplayPorts) redone(ctx context.Context, again Event, o ReplayOrder) (Redone, error) {
+	list, err := p.Acts.ByObject(ctx, again.Object)
+	if err != nil {
+		return Passed, fmt.Errorf("reading the trail of an object: %w", err)
+	}
+	i := slices.IndexFunc(list, func(e Event) bool { return e.ID == again.Bound("event") })
+	switch {
+	case i < 0:
+		return Lost, nil
+	case list[i].Time.Before(o.From.Add(-lookBack)):
+		return Passed, ErrReplayPeriod.With("it holds a replay of an act of " + list[i].Time.UTC().Format(time.RFC3339) +
+			": it begins where that replay began")
+	}
+	return Passed, nil
 }
 
 // again is the event of doing an act again. It takes the act's outcome.

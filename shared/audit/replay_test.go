@@ -20,6 +20,15 @@ func (s tape) ByTime(_ context.Context, from, to time.Time, limit int) (list []E
 	return list, nil
 }
 
+func (s tape) ByObject(_ context.Context, object string) (list []Event, err error) {
+	for _, e := range s {
+		if e.Object == object {
+			list = append(list, e)
+		}
+	}
+	return list, nil
+}
+
 // redoer counts, and fails at one event.
 type redoer struct {
 	seen  map[string]int
@@ -69,6 +78,26 @@ func TestAReplayComesByEveryEventOnceHoweverManyHaveOneTime(t *testing.T) {
 	r.fails = "e0500"
 	if _, err := replay(t.Context(), ReplayOrder{From: from, To: to, Cursor: "2026-03-01T12:00:00Z#e0400"}); err == nil {
 		t.Error("a replay that cannot do an act again answers as if it had")
+	}
+}
+
+// What a replay did again has the time of the replay: were it taken for an act, a seal that was resumed, and suspended after
+// the replay, would be resumed by the next.
+func TestAReplayPassesOverWhatAnEarlierOneDid(t *testing.T) {
+	from := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	to := from.Add(time.Hour)
+	act := Event{ID: "e", Time: from, Action: "seal.resume", Object: "seal/1", Outcome: Done}
+	again := Event{ID: "a", Time: from.Add(30 * time.Minute), Action: "seal.resume", Object: "seal/1", Outcome: Done, Reason: Restored, Binds: "event/e"}
+	ofNone := Event{ID: "b", Time: from.Add(31 * time.Minute), Action: "seal.resume", Object: "seal/2", Outcome: Done, Reason: Restored, Binds: "event/x"}
+	r := &redoer{seen: map[string]int{}, again: map[string]Event{}}
+	trail := tape{act, again, ofNone}
+	replay := Replay(ReplayPorts{Trail: trail, Acts: trail, Seals: r, Epoch: to, Now: func() time.Time { return to }})
+	answer, err := replay(t.Context(), ReplayOrder{From: from, To: to})
+	if err != nil || len(r.seen) != 1 || r.seen["e"] != 1 || len(answer.Lost) != 1 || answer.Lost[0].Event != "b" {
+		t.Errorf("done again: %v, %+v, %v", r.seen, answer, err)
+	}
+	if _, err := replay(t.Context(), ReplayOrder{From: from.Add(10 * time.Minute), To: to}); !errors.Is(err, ErrReplayPeriod) {
+		t.Errorf("a replay of a replay alone: %v, want ErrReplayPeriod", err)
 	}
 }
 
