@@ -239,8 +239,8 @@ const (
 // TokenRotator moves the token keys on, and ends one at once when it must: what key-rotate does.
 //
 // A kill is complete for the functions of the platform after [Reload], for verifiers elsewhere after [Reload] and
-// [MaxAge]: then the key signs nothing, and nothing that it signed is accepted.
-// A key that takes its place before it was published is read for at its first token (access.Reread).
+// [MaxAge]: then the key signs nothing, and nothing that it signed is accepted. A key that takes its place before it was
+// published is found at its first token, by one reading more (access.Reread).
 type TokenRotator struct{ Keys Rotator }
 
 // TokenRotation: a key signs for a day. It is published an hour before: the key set may be kept for five minutes by
