@@ -12,6 +12,7 @@ import (
 func main() {
 	env := aws.LoadEnv(context.Background())
 	aws.Serve(env, registry.Manage(registry.ManagePorts{
-		Access: env.Guard(), Organisations: env.Organisations(), Mandates: env.Mandates(), Now: time.Now,
+		Access: env.Guard(), Organisations: env.Organisations(), Mandates: env.Mandates(), Agents: env.Mandates(),
+		Now: time.Now,
 	}))
 }

@@ -12,6 +12,6 @@ import (
 
 func main() {
 	env := aws.LoadEnv(context.Background())
-	trusting := aws.Trusting{Trust: env.Trust(), Now: time.Now, Rand: rand.Reader}
+	trusting := aws.Trusting{Trust: env.TrustRecords(), Now: time.Now, Rand: rand.Reader}
 	aws.Start(env, aws.Invocation(trusting.Take))
 }

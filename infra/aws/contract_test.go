@@ -60,8 +60,9 @@ func openRegistry(t *testing.T) registrytest.Store {
 	return registrytest.Store{
 		Persons: aws.Persons{DB: db}, PersonSaver: aws.Persons{DB: db},
 		Organisations: aws.Organisations{DB: db}, OrganisationSaver: aws.Organisations{DB: db},
-		Mandates: aws.Mandates{DB: db}, MandateLister: aws.Mandates{DB: db}, MandateSaver: aws.Mandates{DB: db},
-		Events: events, SetNow: set,
+		Mandates: aws.Mandates{DB: db}, MandateLister: aws.Mandates{DB: db}, AgentLister: aws.Mandates{DB: db},
+		MandateSaver: aws.Mandates{DB: db},
+		Events:       events, SetNow: set,
 	}
 }
 

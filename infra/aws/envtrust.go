@@ -7,6 +7,9 @@ import (
 // Trust is what certificates are judged by.
 func (e *Env) Trust() *Trust { return NewTrust(e.registry(), e.LicenceTypes()) }
 
+// TrustRecords keeps what certificates are judged by.
+func (e *Env) TrustRecords() TrustRecords { return TrustRecords{e.registry()} }
+
 // Certificates keeps the certificates of keys.
 func (e *Env) Certificates() Certificates { return Certificates{e.registry()} }
 

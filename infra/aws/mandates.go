@@ -15,6 +15,7 @@ type Mandates struct{ *DB }
 var (
 	_ registry.Mandates      = Mandates{}
 	_ registry.MandateLister = Mandates{}
+	_ registry.AgentLister   = Mandates{}
 	_ registry.MandateSaver  = Mandates{}
 )
 
@@ -33,7 +34,7 @@ func (s Mandates) MandatesOf(ctx context.Context, person string) ([]registry.Man
 	return s.mandates(ctx, query{table: s.tables.Registry, partition: s.at(person, "").pk})
 }
 
-// MandatesFor implements [registry.MandateLister].
+// MandatesFor implements [registry.AgentLister].
 func (s Mandates) MandatesFor(ctx context.Context, organisation string) ([]registry.Mandate, error) {
 	list, err := s.mandates(ctx, query{table: s.tables.Registry, index: byFirst, partition: mandatesFor(organisation)})
 	slices.SortFunc(list, func(a, b registry.Mandate) int { return cmp.Compare(a.Person, b.Person) })

@@ -60,7 +60,7 @@ func OtherRights() []OtherRight {
 		{"seal.Certifier", "RegistryTable", "certificate#seal-maker#*", get},
 		{"seal.Certifier", "RegistryTable", "trust#", []string{"dynamodb:Query"}},
 		{"seal.Certifier", "SecretKey", "owner=ca", decrypt},
-		{"aws.Trust", "RegistryTable", "trust#", []string{"dynamodb:PutItem"}},
+		{"aws.TrustSaver", "RegistryTable", "trust#", []string{"dynamodb:PutItem"}},
 		{"aws.Certificates", "RegistryTable", "certificate#*", []string{"dynamodb:PutItem"}},
 		{"aws.Certificates", "SealsTable", "key#seal-maker#* of pk sk body revision", get},
 		{"aws.Certificates", "LicencesTable", "key#licence-issuer#* of pk sk body revision", get},

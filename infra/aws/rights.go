@@ -53,7 +53,7 @@ func Rights() []Right {
 		{"registry.OrganisationSaver", registry, "", "duty#", put},
 		{"registry.Mandates", registry, "", "mandate#", get},
 		{"registry.MandateLister", registry, "", "mandate#", query},
-		{"registry.MandateLister", registry, "first", "mandates#", query},
+		{"registry.AgentLister", registry, "first", "mandates#", query},
 		{"registry.MandateSaver", registry, "", "mandate#", put},
 		{"seal.Directory", registry, "", "organisation#", get},
 		{"seal.Directory", registry, "", "duty#", query},
@@ -76,7 +76,8 @@ func Rights() []Right {
 
 		// Seals: records, the 14-digit codes they claimed, the orders under which they are used.
 		{"seal.Reader", seals, "", "seal#", get},
-		{"seal.Records", seals, "", "seal#", []string{"GetItem", "PutItem", "UpdateItem"}},
+		{"seal.Replacer", seals, "", "seal#", []string{"GetItem", "UpdateItem"}},
+		{"seal.Records", seals, "", "seal#", put},
 		{"seal.OwnerReader", seals, "first", "owner#", query},
 		{"seal.Codes", seals, "", "code#", put},
 		{"seal.CodeReader", seals, "", "code#", get},

@@ -14,6 +14,7 @@ type Seals struct{ *DB }
 var (
 	_ seal.Reader      = Seals{}
 	_ seal.Records     = Seals{}
+	_ seal.Replacer    = Seals{}
 	_ seal.OwnerReader = Seals{}
 )
 
@@ -34,7 +35,7 @@ func (s Seals) CreateSeal(ctx context.Context, n seal.Seal, e audit.Event) error
 	return create(ctx, s.DB, s.at(n.ID), n, n.Revision, put, e, seal.ErrExists)
 }
 
-// ReplaceSeal implements [seal.Records].
+// ReplaceSeal implements [seal.Replacer].
 func (s Seals) ReplaceSeal(ctx context.Context, n seal.Seal, e audit.Event) error {
 	return replace(ctx, s.DB, s.at(n.ID), n, n.Revision, nil, e, seal.ErrUnknown, seal.ErrChanged)
 }

@@ -67,6 +67,24 @@ const (
 	listPrefix     = "crl#"
 )
 
+// TrustSaver keeps what certificates are judged by.
+type TrustSaver interface {
+	// SaveAnchor trusts a root for a purpose, with the authorities under it that certify for the purpose, together with
+	// the event. The root's former issuers for the purpose are replaced.
+	SaveAnchor(ctx context.Context, a trust.Anchor, e audit.Event) error
+	// SaveCRL takes a revocation list, together with the event. A list that is not newer than the one of its issuer that
+	// is there changes nothing. Nobody has checked its signature: who relies on it does.
+	SaveCRL(ctx context.Context, der []byte, e audit.Event) error
+}
+
+var (
+	_ TrustSaver = (*Trust)(nil)
+	_ TrustSaver = TrustRecords{}
+)
+
+// TrustRecords keeps what certificates are judged by. It reads none of it.
+type TrustRecords struct{ *DB }
+
 type anchorRecord struct {
 	Purpose trust.Purpose `json:"purpose"`
 	Root    []byte        `json:"root"` // DER
@@ -77,21 +95,30 @@ type listRecord struct {
 	DER []byte `json:"der"`
 }
 
-// SaveAnchor trusts a root for a purpose, with the authorities under it that certify for the purpose, together with the
-// event. The root's former issuers for the purpose are replaced.
+// SaveAnchor implements [TrustSaver]. The next call of Trust sees it.
 func (s *Trust) SaveAnchor(ctx context.Context, a trust.Anchor, e audit.Event) error {
+	defer s.forget()
+	return TrustRecords{s.DB}.SaveAnchor(ctx, a, e)
+}
+
+// SaveAnchor implements [TrustSaver].
+func (s TrustRecords) SaveAnchor(ctx context.Context, a trust.Anchor, e audit.Event) error {
 	r := anchorRecord{Purpose: a.Purpose, Root: a.Root.Raw}
 	for _, i := range a.Issuers {
 		r.Issuers = append(r.Issuers, i.Raw)
 	}
 	sk := anchorPrefix + string(a.Purpose) + "#" + digestOf(a.Root.Raw)
-	defer s.forget()
 	return save(ctx, s.DB, at{s.tables.Registry, trustPartition, sk}, r, nil, e)
 }
 
-// SaveCRL takes a revocation list, together with the event. A list that is not newer than the one of its issuer that is
-// there changes nothing. Nobody has checked its signature: who relies on it does.
+// SaveCRL implements [TrustSaver]. The next call of Trust sees it.
 func (s *Trust) SaveCRL(ctx context.Context, der []byte, e audit.Event) error {
+	defer s.forget()
+	return TrustRecords{s.DB}.SaveCRL(ctx, der, e)
+}
+
+// SaveCRL implements [TrustSaver].
+func (s TrustRecords) SaveCRL(ctx context.Context, der []byte, e audit.Event) error {
 	l, err := cert.ParseCRL(der)
 	if err != nil {
 		return fmt.Errorf("taking a revocation list: %w", err)
@@ -101,7 +128,6 @@ func (s *Trust) SaveCRL(ctx context.Context, der []byte, e audit.Event) error {
 		return err
 	}
 	made := moment(l.ThisUpdate)
-	defer s.forget()
 	sk := listPrefix + digestOf(slices.Concat(l.Issuer.Raw, []byte{0}, l.AuthorityKeyID))
 	_, err = s.write(ctx, write{
 		at: at{s.tables.Registry, trustPartition, sk}, put: item{"body": body, "made": made},

@@ -18,7 +18,7 @@ import (
 // Trusting takes what certificates are judged by: roots with the authorities under them, and revocation lists. Whoever
 // invokes it decides whom the platform believes.
 type Trusting struct {
-	Trust *Trust
+	Trust TrustSaver
 	Now   func() time.Time
 	Rand  io.Reader
 }

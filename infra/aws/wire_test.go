@@ -274,7 +274,7 @@ func calls() []call {
 				"ScanIndexForward":true,"ConsistentRead":true,"ExclusiveStartKey":{"pk":{"S":"p"},"sk":{"S":"s"}}}`,
 					answer: `{"Items":[{"body":{"S":"{}"}}]}`},
 			}},
-		{"the mandates for an organisation come from the index", "registry.MandateLister", func(ctx context.Context, db *aws.DB) error {
+		{"the mandates for an organisation come from the index", "registry.AgentLister", func(ctx context.Context, db *aws.DB) error {
 			_, err := aws.Mandates{DB: db}.MandatesFor(ctx, "o1")
 			return err
 		}, []exchange{{op: "Query", want: `{"TableName":"t-registry","IndexName":"first","KeyConditionExpression":"#firstPk = :partition",
@@ -470,14 +470,14 @@ func calls() []call {
 			"event":{"S":EVENT},"revision":{"N":"1"},"firstPk":{"S":"owner#o1"},"firstSk":{"S":"20260301T120000.000000000Z#s1"}},
 			"ConditionExpression":"attribute_not_exists(#pk)","ExpressionAttributeNames":{"#pk":"pk"},
 			"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`}}},
-		{"a seal is replaced by its next revision", "seal.Records", func(ctx context.Context, db *aws.DB) error {
+		{"a seal is replaced by its next revision", "seal.Replacer", func(ctx context.Context, db *aws.DB) error {
 			return aws.Seals{DB: db}.ReplaceSeal(ctx, seal.Seal{ID: "s1", Revision: 2}, told("e1"))
 		}, []exchange{{op: "UpdateItem", want: `{"TableName":"t-seals","Key":{"pk":{"S":"seal#s1"},"sk":{"S":"-"}},
 			"UpdateExpression":"SET #body = :body, #revision = :revision, #event = :event","ConditionExpression":"#revision = :before",
 			"ExpressionAttributeNames":{"#body":"body","#revision":"revision","#event":"event"},
 			"ExpressionAttributeValues":{":body":{"S":"*"},":revision":{"N":"2"},":before":{"N":"1"},":event":{"S":EVENT}},
 			"ReturnValues":"ALL_NEW","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`}}},
-		{"a seal is read", "seal.Reader seal.Records verify.SealStatus", func(ctx context.Context, db *aws.DB) error {
+		{"a seal is read", "seal.Reader seal.Replacer verify.SealStatus", func(ctx context.Context, db *aws.DB) error {
 			s, err := aws.Seals{DB: db}.Seal(ctx, "s1")
 			return expect(s.Name, "n", err)
 		}, []exchange{{op: "GetItem", want: get("t-seals", "seal#s1", "-"), answer: found(`{"body":{"S":"{\"name\":\"n\"}"}}`)}}},

@@ -16,6 +16,7 @@ type Mandates struct{ *DB }
 var (
 	_ registry.Mandates      = Mandates{}
 	_ registry.MandateLister = Mandates{}
+	_ registry.AgentLister   = Mandates{}
 	_ registry.MandateSaver  = Mandates{}
 )
 
@@ -44,7 +45,7 @@ func (s Mandates) MandatesOf(_ context.Context, person string) (mandates []regis
 	return mandates, err
 }
 
-// MandatesFor implements [registry.MandateLister].
+// MandatesFor implements [registry.AgentLister].
 func (s Mandates) MandatesFor(_ context.Context, organisation string) (mandates []registry.Mandate, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		return eachKey(tx, bucketMandatesFor, organisation+"\x00", func(person string) error {

@@ -21,7 +21,7 @@ func openRegistry(t *testing.T) registrytest.Store {
 	return registrytest.Store{
 		Persons: Persons{db}, PersonSaver: Persons{db},
 		Organisations: Organisations{db}, OrganisationSaver: Organisations{db},
-		Mandates: Mandates{db}, MandateLister: Mandates{db}, MandateSaver: Mandates{db},
+		Mandates: Mandates{db}, MandateLister: Mandates{db}, AgentLister: Mandates{db}, MandateSaver: Mandates{db},
 		Events: Events{db}, SetNow: set,
 	}
 }

@@ -16,6 +16,7 @@ var (
 	_ seal.Reader      = Seals{}
 	_ seal.Reader      = Seals{}
 	_ seal.Records     = Seals{}
+	_ seal.Replacer    = Seals{}
 	_ seal.OwnerReader = Seals{}
 )
 
@@ -53,7 +54,7 @@ func (s Seals) CreateSeal(_ context.Context, n seal.Seal, e audit.Event) error {
 	})
 }
 
-// ReplaceSeal implements [seal.Records].
+// ReplaceSeal implements [seal.Replacer].
 func (s Seals) ReplaceSeal(_ context.Context, n seal.Seal, e audit.Event) error {
 	return s.update(func(tx *bbolt.Tx) error {
 		stored, found, err := get[seal.Seal](tx, bucketSeals, n.ID)

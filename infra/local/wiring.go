@@ -133,7 +133,8 @@ func (s *server) identity(guard access.Guard, passwords account.Passwords, pairw
 			Events: embedded.Events{DB: s.db}, Rand: s.random,
 		})},
 		{Name: "registry-manage", Routes: registry.ManageRoutes, Handler: registry.Manage(registry.ManagePorts{
-			Access: guard, Organisations: embedded.Organisations{DB: s.db}, Mandates: embedded.Mandates{DB: s.db}, Now: s.now,
+			Access: guard, Organisations: embedded.Organisations{DB: s.db}, Mandates: embedded.Mandates{DB: s.db},
+			Agents: embedded.Mandates{DB: s.db}, Now: s.now,
 		})},
 	}
 }

@@ -22,6 +22,7 @@ type ManagePorts struct {
 	Access        access.Guard
 	Organisations Organisations
 	Mandates      MandateLister
+	Agents        AgentLister
 	Now           func() time.Time
 }
 
@@ -66,7 +67,7 @@ func (p ManagePorts) mandates(w http.ResponseWriter, r *http.Request, c access.C
 	case c.Person != "":
 		mandates, err = p.Mandates.MandatesOf(r.Context(), c.Person)
 	case c.Organisation != "":
-		mandates, err = p.Mandates.MandatesFor(r.Context(), c.Organisation)
+		mandates, err = p.Agents.MandatesFor(r.Context(), c.Organisation)
 	default:
 		return problem.Forbidden.With("the client belongs to no organisation")
 	}

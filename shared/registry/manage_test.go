@@ -24,7 +24,7 @@ func TestTheRegistryTellsACallerOfItsOwn(t *testing.T) {
 	now := noon
 	h := registry.Manage(registry.ManagePorts{
 		Access: issuer.Guard(), Organisations: embedded.Organisations{DB: db}, Mandates: embedded.Mandates{DB: db},
-		Now: func() time.Time { return now },
+		Agents: embedded.Mandates{DB: db}, Now: func() time.Time { return now },
 	})
 	read := []string{access.RegistryRead}
 	callers := map[string]access.Caller{

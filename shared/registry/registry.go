@@ -108,6 +108,10 @@ type Mandates interface {
 type MandateLister interface {
 	// MandatesOf returns the mandates of a person, ordered by organisation.
 	MandatesOf(ctx context.Context, person string) ([]Mandate, error)
+}
+
+// AgentLister lists the mandates that organisations gave, also those not begun or ended.
+type AgentLister interface {
 	// MandatesFor returns the mandates for an organisation, ordered by person. It may lag behind writes.
 	MandatesFor(ctx context.Context, organisation string) ([]Mandate, error)
 }

@@ -41,7 +41,7 @@ type Certifier interface {
 // MakePorts are the rights of seal-make: it makes the keys of seals and signs with those of makers.
 type MakePorts struct {
 	Access    access.Guard
-	Records   Records
+	Records   Replacer
 	ByCode    CodeReader
 	Directory Directory
 	Mandates  Mandates

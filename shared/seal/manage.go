@@ -295,7 +295,7 @@ func change(c access.Caller, in command, at time.Time) Change {
 }
 
 // replace stores the next revision of a seal; one that another call has overtaken is a conflict.
-func replace(ctx context.Context, records Records, s Seal, e audit.Event) error {
+func replace(ctx context.Context, records Replacer, s Seal, e audit.Event) error {
 	err := records.ReplaceSeal(ctx, s, e)
 	if errors.Is(err, ErrChanged) {
 		return problem.Conflict.With("the seal was changed by another call; read it again")

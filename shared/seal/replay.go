@@ -13,7 +13,7 @@ import (
 
 // ReplayPorts are the rights of doing again what the trail holds of seals and a restored table has forgotten.
 type ReplayPorts struct {
-	Records Records
+	Records Replacer
 	Codes   Codes
 	Orders  Orders
 }
@@ -60,7 +60,7 @@ func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Re
 	if v == VerbRevoke && state != Revoked { // also a seal whose making is lost: it will not be made again
 		t.From = []State{state}
 	}
-	if !slices.Contains(t.From, state) {
+	if !slices.Contains(t.From, state) || t.To == Active && s.changedAfter(act.Time) {
 		return audit.Lost, nil
 	}
 	s = t.apply(s, Change{At: act.Time.Truncate(time.Second), Person: act.Person, Organisation: act.Organisation,
@@ -82,6 +82,12 @@ func (s Seal) holds(v Verb, act audit.Event) bool {
 	return slices.ContainsFunc(s.History, func(c Change) bool {
 		return c.Verb == v && c.Person == act.Person && !c.At.Before(at) && c.At.Sub(at) < maxSkew
 	})
+}
+
+// changedAfter tells whether the history of s knows of something later than a time: what was done then and is not in it is
+// not what made s what it is, and gives nothing.
+func (s Seal) changedAfter(at time.Time) bool {
+	return len(s.History) > 0 && s.History[len(s.History)-1].At.After(at)
 }
 
 // maxSkew bounds how far the clocks of two functions differ.

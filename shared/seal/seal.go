@@ -146,10 +146,15 @@ type Reader interface {
 
 // Records keeps the records of seals.
 type Records interface {
-	Reader
+	Replacer
 	// CreateSeal stores a new seal together with the event of its request, or returns [ErrExists] where the identifier
 	// is taken: of any number of concurrent calls with one identifier exactly one succeeds.
 	CreateSeal(ctx context.Context, s Seal, e audit.Event) error
+}
+
+// Replacer changes records of seals.
+type Replacer interface {
+	Reader
 	// ReplaceSeal stores s, whose Revision is one more than the stored one, together with the event of the change, in
 	// one step. It returns [ErrChanged] where the stored revision is another, so that of any number of concurrent
 	// changes of one revision exactly one succeeds, and [ErrUnknown] where there is no such seal.

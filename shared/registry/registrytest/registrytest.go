@@ -23,6 +23,7 @@ type Store struct {
 	OrganisationSaver registry.OrganisationSaver
 	Mandates          registry.Mandates
 	MandateLister     registry.MandateLister
+	AgentLister       registry.AgentLister
 	MandateSaver      registry.MandateSaver
 	Events            audit.Reader
 	SetNow            func(time.Time) // the clock of the store
@@ -131,7 +132,8 @@ func Organisations(t *testing.T, open func(t *testing.T) Store) {
 	})
 }
 
-// Mandates checks [registry.Mandates], [registry.MandateLister] and [registry.MandateSaver].
+// Mandates checks [registry.Mandates], [registry.MandateLister], [registry.AgentLister] and
+// [registry.MandateSaver].
 func Mandates(t *testing.T, open func(t *testing.T) Store) {
 	m := registry.Mandate{Person: "li", Organisation: "119900000000000001", Roles: []string{"seal.stamp", "seal.request"},
 		From: noon, To: noon.Add(time.Hour)}
@@ -194,7 +196,7 @@ func Mandates(t *testing.T, open func(t *testing.T) Store) {
 		if got, err := s.MandateLister.MandatesOf(t.Context(), "li"); err != nil || !reflect.DeepEqual(got, []registry.Mandate{other, m}) {
 			t.Errorf("MandatesOf = %v, %v", got, err)
 		}
-		got, err := s.MandateLister.MandatesFor(t.Context(), m.Organisation)
+		got, err := s.AgentLister.MandatesFor(t.Context(), m.Organisation)
 		if err != nil || !reflect.DeepEqual(got, []registry.Mandate{m, lino, another}) {
 			t.Errorf("MandatesFor = %v, %v", got, err)
 		}
