@@ -68,6 +68,8 @@ func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Re
 		return audit.Lost, p.lost(ctx, l, id, row, act, again)
 	case missing, row.Verb == VerbDraft, !slices.Contains(row.From, l.State()):
 		return audit.Lost, nil
+	case row.To == Active && l.History[len(l.History)-1].At.After(act.Time):
+		return audit.Lost, nil // later things are known of it: this did not make it what it is, and gives nothing
 	}
 	l = row.apply(l, row.To, changeOf(act))
 	if err := p.Records.ReplaceLicence(ctx, l, again); err != nil {
