@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // LicenceChanges calls publish once for each batch of records of the table of licences, with the licences in it that
@@ -24,8 +26,9 @@ func LicenceChanges(publish func(ctx context.Context, changed map[string][]strin
 			var l struct {
 				List string `json:"list"`
 			}
-			if err := json.Unmarshal([]byte(textOf(r.Change.NewImage, "body")), &l); err != nil {
-				return fmt.Errorf("reading licence %s: %w", id, err)
+			body := textOf(r.Change.NewImage, "body")
+			if err := json.Unmarshal([]byte(body), &l); err != nil {
+				return fmt.Errorf("reading licence %s: %w", id, redact.JSON(err, int64(len(body))))
 			}
 			if l.List != "" && !slices.Contains(changed[l.List], id) {
 				changed[l.List] = append(changed[l.List], id)

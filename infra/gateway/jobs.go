@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // JobMessage is what the queue of jobs carries, and what the service is invoked with that does one.
@@ -36,7 +38,7 @@ func QueuedJobs(work func(ctx context.Context, job string) error) Way {
 	return Queue(func(ctx context.Context, body []byte) error {
 		var m JobMessage
 		if err := json.Unmarshal(body, &m); err != nil {
-			return fmt.Errorf("reading a message: %w", err)
+			return fmt.Errorf("reading a message: %w", redact.JSON(err, int64(len(body))))
 		}
 		if m.Job == "" {
 			return errors.New("a message names no job")

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/problem"
 )
 
@@ -55,4 +57,28 @@ func TestARefusalIsToldByItsCodeAlone(t *testing.T) {
 
 func refusing(media, body string) events.APIGatewayV2HTTPResponse {
 	return events.APIGatewayV2HTTPResponse{StatusCode: 400, Headers: map[string]string{"Content-Type": media}, Body: body}
+}
+
+// TestWhatCannotBeReadIsNotTold: errors of encoding/json quote what they met, which may be a citizen's number.
+func TestWhatCannotBeReadIsNotTold(t *testing.T) {
+	const canary = "199203170012"
+	record := func(pk, body string) string {
+		return `{"Records":[{"eventSource":"aws:dynamodb","eventName":"INSERT","dynamodb":{"SequenceNumber":"1",
+			"NewImage":{"pk":{"S":"` + pk + `"},"body":{"S":"` + strings.ReplaceAll(body, `"`, `\"`) + `"}}}}]}`
+	}
+	for name, c := range map[string]struct {
+		way   Way
+		event string
+	}{
+		"an event of the trail": {Recorded(func(context.Context, audit.Event) error { return nil }), record("event#e1", `{"person":`+canary+`}`)},
+		"a licence":             {LicenceChanges(func(context.Context, map[string][]string) error { return nil }), record("licence#l1", `{"list":`+canary+`}`)},
+		"a message": {QueuedJobs(func(context.Context, string) error { return nil }),
+			`{"Records":[{"eventSource":"aws:sqs","messageId":"1","body":"{\"job\":` + canary + `}"}]}`},
+	} {
+		f, log := started(c.way)
+		answer, err := f.Invoke(t.Context(), []byte(c.event))
+		if err != nil || !strings.Contains(string(answer), `"itemIdentifier":"1"`) || strings.Contains(log.String(), canary) {
+			t.Errorf("%s: %s, %v, and the log says %s", name, answer, err, log)
+		}
+	}
 }

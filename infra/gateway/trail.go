@@ -70,8 +70,9 @@ func Recorded(handle func(ctx context.Context, e audit.Event) error) Way {
 			return nil
 		}
 		var e audit.Event
-		if err := json.Unmarshal([]byte(textOf(r.Change.NewImage, "body")), &e); err != nil {
-			return fmt.Errorf("reading event %s: %w", id, err)
+		body := textOf(r.Change.NewImage, "body")
+		if err := json.Unmarshal([]byte(body), &e); err != nil {
+			return fmt.Errorf("reading event %s: %w", id, redact.JSON(err, int64(len(body))))
 		}
 		if err := e.Check(); err != nil {
 			return err
