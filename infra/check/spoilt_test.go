@@ -88,6 +88,8 @@ func TestASpoiltTemplateIsFound(t *testing.T) {
 			[]string{`template.yaml: Globals.Function.Runtime is "go1.x", not provided.al2023`}},
 		spoilt{templateFile, "AutoPublishAlias: live", "AutoPublishAlias: latest",
 			[]string{`template.yaml: Globals.Function.AutoPublishAlias is "latest", not live`}},
+		spoilt{templateFile, "CodeUri: functions/oidc-token\n      AutoPublishCodeSha256: !Ref CodeRev\n", "CodeUri: functions/oidc-token\n",
+			[]string{`template.yaml: OidcToken publishes its version by "", not by CodeRev`}},
 		spoilt{templateFile, "Tracing: !If [InChina, PassThrough, Active]", "Tracing: Active",
 			[]string{`template.yaml: Globals.Function.Tracing is "Active", not !If`}},
 		spoilt{templateFile, "Architectures: [!Ref Architecture]", "Architectures: [arm64]",

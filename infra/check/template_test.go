@@ -352,6 +352,11 @@ func deployed(tm template, folder string, r resource) (broken []string) {
 	if got, want := text(r.prop("FunctionName")), "!Sub ${AWS::StackName}-"+folder; got != want {
 		say("is called %q, not %q", got, want)
 	}
+	// SAM's translator does not look into parameters: without this an alias keeps the version of before with its environment,
+	// and with that the token epoch of before.
+	if got := text(r.prop("AutoPublishCodeSha256")); got != "!Ref CodeRev" {
+		say("publishes its version by %q, not by CodeRev", got)
+	}
 	if group := text(r.prop("LoggingConfig", "LogGroup")); value(all, strings.TrimPrefix(group, "!Ref ")) == nil || group == "" {
 		say("has no log group")
 	}

@@ -4,7 +4,8 @@
 
 Prints the resources by type. Fails where there are more than RECORDED says, where RECORDED leaves less than its margin to
 the 500 that one stack may have (CloudFormation User Guide, "Understand CloudFormation quotas"), where it says far more than
-there are, and where something refers to what is not there. The directory OUT gets the transformed
+there are, where something refers to what is not there, and where a deployment with another CodeRev (and with it another
+TokenEpoch) would leave an alias at the version of before. The directory OUT gets the transformed
 template by partition, as aws.json and aws-cn.json.
 """
 import collections
@@ -28,13 +29,14 @@ class Loader:
         return {}
 
 
-def transformed(path, partition, region):
+def transformed(path, partition, region, **over):
     with open(path) as f:
         template = yaml_helper.yaml_parse(f.read())
     os.environ["AWS_DEFAULT_REGION"] = ArnGenerator.BOTO_SESSION_REGION_NAME = region
     parameters = {
         name: str(p.get("Default", "yinxin.example")) for name, p in template["Parameters"].items()
     }
+    parameters.update(over)
     parameters["AWS::Region"], parameters["AWS::Partition"] = region, partition
     for name, r in template["Resources"].items():
         if r["Type"] == "AWS::Serverless::Function":  # what `sam package` would put there
@@ -83,6 +85,10 @@ def main():
             wrong.append(f"{len(resources)} resources in {partition}, more than the {limit} of {recorded}")
         if len(resources) < limit - SLACK:
             wrong.append(f"{recorded} says {limit}, far more than the {len(resources)} of {partition}")
+        again = transformed(path, partition, region, CodeRev="another")["Resources"]
+        for name, r in resources.items():
+            if r["Type"] == "AWS::Lambda::Version" and name in again:
+                wrong.append(f"another CodeRev publishes no version of {r['Properties']['FunctionName']['Ref']} in {partition}")
         known = set(resources) | set(t.get("Parameters", {}))
         for name in sorted(references([resources, t.get("Outputs", {})], set())):
             if name not in known and not name.startswith("AWS::"):
