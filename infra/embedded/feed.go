@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"go.etcd.io/bbolt"
@@ -150,6 +151,30 @@ func (f Feed) Join(_ context.Context, consumer string) error {
 			return nil
 		}
 		return b.Put(key, sequenceKey(0))
+	})
+}
+
+// Keep forgets the places of all consumers but those named: records would stay for what nothing drives any more.
+func (f Feed) Keep(_ context.Context, consumers ...string) error {
+	return f.bolt.Update(func(tx *bbolt.Tx) error { // wakes nobody
+		b := tx.Bucket([]byte(bucketFeedsTaken))
+		if b == nil {
+			return nil
+		}
+		var gone [][]byte
+		prefix := []byte(f.Table + "\x00")
+		c := b.Cursor()
+		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+			if !slices.Contains(consumers, string(k[len(prefix):])) {
+				gone = append(gone, bytes.Clone(k))
+			}
+		}
+		for _, k := range gone {
+			if err := b.Delete(k); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -167,6 +167,41 @@ func TestARecordStaysUntilEveryConsumerTookIt(t *testing.T) {
 	}
 }
 
+// TestAConsumerThatIsNoMoreKeepsNothing: its place would keep every record that is written from then on.
+func TestAConsumerThatIsNoMoreKeepsNothing(t *testing.T) {
+	db, _ := openFeeds(t)
+	f, other := Feed{db, TableLog}, Feed{db, TableSSO}
+	for _, c := range []string{"old", "b"} {
+		if err := errors.Join(f.Join(t.Context(), c), other.Join(t.Context(), c)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 10 {
+		enter(t, db, fmt.Sprint(i))
+	}
+	if err := f.Keep(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	list := next(t, f, "b")
+	if len(list) != 10 {
+		t.Fatalf("b has %d records to take", len(list))
+	}
+	if err := f.Take(t.Context(), "b", list[9].SequenceNumber()); err != nil {
+		t.Fatal(err)
+	}
+	left := 0
+	err := db.view(func(tx *bbolt.Tx) error { left = tx.Bucket([]byte(bucketFeed + TableLog)).Stats().KeyN; return nil })
+	if err != nil || left != 0 {
+		t.Errorf("%d records are kept for nobody (%v)", left, err)
+	}
+	if _, err := f.Next(t.Context(), "old", 1); err == nil {
+		t.Error("one who was not kept gets records")
+	}
+	if _, err := other.Next(t.Context(), "old", 1); err != nil {
+		t.Errorf("the feed of another table: %v", err)
+	}
+}
+
 // TestEveryWriteIsToldByTheFeedOfItsTable plays the flow of a licence, and compares the trail with what the feeds say: every
 // event of a record, as it stands in the trail, and every event of the trail once.
 func TestEveryWriteIsToldByTheFeedOfItsTable(t *testing.T) {

@@ -81,16 +81,18 @@ type source interface {
 	drain(ctx context.Context) (next time.Time)
 }
 
-// join makes the functions consumers of what drives them.
+// join makes the functions consumers of what drives them, and nothing else.
 func (d dispatcher) join(ctx context.Context, list []driven) (*dispatch, error) {
-	consumers, joined := map[string]int{}, &dispatch{dispatcher: d}
+	consumers, joined := map[string][]string{}, &dispatch{dispatcher: d}
 	for _, f := range list {
-		to := consumer{dispatcher: d, timeout: f.Timeout, runtime: gateway.Runtime{Name: f.Name, Log: slog.New(warnings{d.log.Handler()}), Now: d.now, Ways: f.Ways}}
+		to := consumer{dispatcher: d, timeout: f.Timeout,
+			runtime: gateway.Runtime{Name: f.Name, Log: slog.New(warnings{d.log.Handler()}), Now: d.now, Ways: f.Ways}}
 		if to.timeout == 0 {
 			to.timeout = timeout
 		}
 		for _, s := range f.Streams {
-			if consumers[s.Table]++; consumers[s.Table] > maxConsumers {
+			consumers[s.Table] = append(consumers[s.Table], f.Name)
+			if len(consumers[s.Table]) > maxConsumers {
 				return nil, fmt.Errorf("the stream of %s has more than %d consumers", s.Table, maxConsumers)
 			}
 			feed := embedded.Feed{DB: d.db, Table: s.Table}
@@ -104,6 +106,11 @@ func (d dispatcher) join(ctx context.Context, list []driven) (*dispatch, error) 
 		}
 		if f.Every > 0 {
 			joined.scheduled = append(joined.scheduled, schedule{to, f.Every})
+		}
+	}
+	for table, names := range consumers {
+		if err := (embedded.Feed{DB: d.db, Table: table}).Keep(ctx, names...); err != nil {
+			return nil, fmt.Errorf("keeping the consumers of the feed of %s: %w", table, err)
 		}
 	}
 	return joined, nil
@@ -224,7 +231,8 @@ func (s schedule) once(ctx context.Context) {
 			return
 		case failure == nil:
 		case attempt > scheduleAttempts:
-			s.dead(ctx, embedded.DeadLetter{Source: "schedule", Body: string(event), Reason: fmt.Sprintf("failed %d times", attempt)}, failure)
+			s.dead(ctx, embedded.DeadLetter{Source: "schedule", Body: string(event),
+				Reason: fmt.Sprintf("failed %d times", attempt)}, failure)
 			return
 		case !wait(ctx, s.wait(attempt)):
 			return
