@@ -18,9 +18,11 @@ import (
 func main() {
 	env := aws.LoadEnv(context.Background())
 	aws.Start(env, aws.Invocation(audit.Replay(audit.ReplayPorts{
-		Trail: env.Events(), Acts: env.Events(), Epoch: env.TokenEpoch(), TokenKeys: audit.KillAgain{Keys: env.NewTokenKeys(), Audit: env.Events()}, Now: time.Now,
-		Seals:    seal.ReplayPorts{Records: env.Seals(), Codes: env.SealCodes(), Orders: env.Orders()},
-		Licences: licence.ReplayPorts{Records: env.Licences(), Identifiers: env.Licences(), Tickets: env.TicketKeeper(), Types: env.LicenceTypes(), Rand: rand.Reader},
+		Trail: env.Events(), Acts: env.Events(), Epoch: env.TokenEpoch(),
+		TokenKeys: audit.KillAgain{Keys: env.NewTokenKeys(), Audit: env.Events()}, Now: time.Now,
+		Seals: seal.ReplayPorts{Records: env.Seals(), Codes: env.SealCodes(), Orders: env.Orders()},
+		Licences: licence.ReplayPorts{Records: env.Licences(), Identifiers: env.Licences(), Tickets: env.TicketKeeper(),
+			Types: env.LicenceTypes(), Rand: rand.Reader},
 		Registry: registry.ReplayPorts{Organisations: env.Organisations(), OrganisationSaver: env.Organisations(),
 			Mandates: env.Mandates(), MandateSaver: env.Mandates(), Trail: env.Events()},
 		Clients: oidc.ReplayPorts{Clients: env.Clients(), Saver: env.Clients(), Trail: env.Events()},

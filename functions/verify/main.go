@@ -15,7 +15,7 @@ func main() {
 	env := aws.LoadEnv(context.Background())
 	aws.Serve(env, verify.Verify(verify.VerifyPorts{
 		Access: env.Guard(), Trust: env.Trust(), Seals: env.SealStatus(), StatusLists: env.AnyStatusLists(),
-		Licences: env.LicenceRegister(), ShowCodes: env.ShowCodes(), Budgets: env.Budgets(), Audit: env.Events(), Pages: page.Verify{},
-		Now: time.Now, Rand: rand.Reader,
+		Licences: env.LicenceRegister(), ShowCodes: env.ShowCodes(), Budgets: env.Budgets(), Audit: env.Events(),
+		Pages: page.Verify{}, Now: time.Now, Rand: rand.Reader,
 	}))
 }

@@ -242,7 +242,8 @@ func (b *Blobs) UploadAddress(ctx context.Context, name string, size int64, dige
 	if err != nil {
 		return Address{}, err
 	}
-	signed, err := s3.NewPresignClient(b.client).PresignPutObject(ctx, b.put(key, mediaType(name), size, digest), s3.WithPresignExpires(life))
+	signed, err := s3.NewPresignClient(b.client).PresignPutObject(ctx, b.put(key, mediaType(name), size, digest),
+		s3.WithPresignExpires(life))
 	if err != nil {
 		return Address{}, fmt.Errorf("addressing the blob %s: %w", name, err)
 	}

@@ -56,7 +56,8 @@ const (
 // The refusals of an enrolment. Their details say what was wrong.
 var (
 	// ErrPending: the authority wants more time than there is. The same request may be made again.
-	ErrPending = problem.New(http.StatusServiceUnavailable, "certificate_pending", "The certificate authority has not decided yet.")
+	ErrPending = problem.New(http.StatusServiceUnavailable, "certificate_pending",
+		"The certificate authority has not decided yet.")
 	// ErrRefused: the authority certifies this request not.
 	ErrRefused = problem.New(http.StatusBadGateway, "certificate_refused", "The certificate authority refused the request.")
 	// ErrAnswer: the authority's answer is not what RFC 7030 asks of it.
@@ -238,14 +239,16 @@ func chainFor(list []*cert.Certificate, request *cert.Request, anchors trust.Anc
 		return nil, ErrCertificate.With("it is for another name")
 	case !leaf.ValidAt(from) || !leaf.ValidAt(to):
 		return nil, ErrCertificate.With("it does not hold as long as the seal")
-	case leaf.IsCA || leaf.KeyUsage&cert.DigitalSignature == 0 || leaf.KeyUsage&(cert.CertSign|cert.CRLSign) != 0 || !signsDocuments(leaf):
+	case leaf.IsCA || leaf.KeyUsage&cert.DigitalSignature == 0 || leaf.KeyUsage&(cert.CertSign|cert.CRLSign) != 0 ||
+		!signsDocuments(leaf):
 		return nil, ErrCertificate.With("it is not for signatures")
 	}
 	purpose := trust.Document
 	if algorithm, _ := request.KeyAlgorithm(); algorithm == key.SM2SM3 {
 		purpose = trust.SealOwner
 	}
-	ask := trust.Request{Leaf: leaf, Others: list, Purpose: purpose, At: from, Now: from, KeyUsage: cert.DigitalSignature, NoRevocation: true}
+	ask := trust.Request{Leaf: leaf, Others: list, Purpose: purpose, At: from, Now: from, KeyUsage: cert.DigitalSignature,
+		NoRevocation: true}
 	result := anchors.Validate(ask)
 	ask.At, ask.Now = to, to
 	for _, c := range slices.Concat(result.Checks, anchors.Validate(ask).Checks) {

@@ -122,7 +122,8 @@ func (k *Keys) discard(ctx context.Context, entry ringKey) error {
 	if entry.KMSKey == "" {
 		return nil
 	}
-	_, err := k.kms.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &entry.KMSKey, PendingWindowInDays: sdk.Int32(deletionDays)})
+	_, err := k.kms.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &entry.KMSKey,
+		PendingWindowInDays: sdk.Int32(deletionDays)})
 	var gone *types.KMSInvalidStateException // it waits for its deletion already
 	if err != nil && !errors.As(err, &gone) {
 		return fmt.Errorf("letting a KMS key go: %w", err)

@@ -241,7 +241,8 @@ func ringItem(r keyRing) (item, error) {
 			sealed[k.ID] = &types.AttributeValueMemberB{Value: k.sealed}
 		}
 	}
-	return item{"body": text(string(data)), "revision": number(r.revision), "sealed": &types.AttributeValueMemberM{Value: sealed}}, nil
+	return item{"body": text(string(data)), "revision": number(r.revision),
+		"sealed": &types.AttributeValueMemberM{Value: sealed}}, nil
 }
 
 // createRing writes a ring that is not there yet; won tells whether it did. It returns the ring that stands there then.

@@ -215,7 +215,8 @@ func (p *play) client() {
 
 // grant signs somebody on; some are signed out again.
 func (p *play) grant() {
-	g := oidc.Grant{ID: p.id("grant"), Client: "c", Person: "zhang", Created: p.now, Expires: p.now.Add(time.Hour), Redeemed: p.now}
+	g := oidc.Grant{ID: p.id("grant"), Client: "c", Person: "zhang", Created: p.now, Expires: p.now.Add(time.Hour),
+		Redeemed: p.now}
 	p.must(p.s.Grants.SaveGrant(p.Context(), g, p.event("grant.save", "grant/"+g.ID)))
 	n := oidc.Session{ID: p.id("session"), Person: "zhang", AuthTime: p.now, Expires: p.now.Add(time.Hour)}
 	p.must(p.s.Sessions.SaveSession(p.Context(), n, p.event("session.begin", "person/zhang")))

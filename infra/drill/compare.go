@@ -108,7 +108,11 @@ func (p *play) compareLicences(lost map[string]bool) {
 		if was.State().Issued() && now.State() != was.State() {
 			p.Errorf("licence %s was %s and is %s", id, was.State(), now.State())
 		}
-		if want := map[licence.State]licence.State{licence.Suspended: licence.Suspended, licence.Revoked: licence.Revoked}[was.State()]; was.State().Issued() && entries[place] != want {
+		var want licence.State // in the list: what is neither suspended nor revoked has no entry
+		if state := was.State(); state == licence.Suspended || state == licence.Revoked {
+			want = state
+		}
+		if was.State().Issued() && entries[place] != want {
 			p.Errorf("place %s of licence %s, which is %s, says %q", place, id, was.State(), entries[place])
 		}
 		if was.State() == licence.Discarded && now.State() != licence.Discarded {
@@ -118,7 +122,8 @@ func (p *play) compareLicences(lost map[string]bool) {
 			continue
 		}
 		if now.Lost != p.made["issue of "+id] || now.Lost && !lost["licence/"+id] {
-			p.Errorf("licence %s: lost is %v, issued since the copy %v, told %v", id, now.Lost, p.made["issue of "+id], lost["licence/"+id])
+			p.Errorf("licence %s: lost is %v, issued since the copy %v, told %v", id, now.Lost, p.made["issue of "+id],
+				lost["licence/"+id])
 		}
 		found, err := p.s.Register.LookUpLicence(ctx, was.Identifier)
 		if err != nil || found.Lost != now.Lost || found.Facts.State != was.State().Code() {

@@ -208,8 +208,8 @@ func (p *play) drill(epoch time.Time, o audit.ReplayOrder) (whole audit.ReplayAn
 		two, err := p.replay(epoch, o)
 		p.must(err)
 		if !reflect.DeepEqual(one, two) {
-			p.Fatalf("a page answers %d events, %d in force, %d lost; and then %d, %d, %d", one.Read, one.InForce, len(one.Lost), two.Read,
-				two.InForce, len(two.Lost))
+			p.Fatalf("a page answers %d events, %d in force, %d lost; and then %d, %d, %d", one.Read, one.InForce,
+				len(one.Lost), two.Read, two.InForce, len(two.Lost))
 		}
 		whole.Read += one.Read
 		whole.InForce += one.InForce
@@ -248,8 +248,8 @@ func (p *play) types() {
 // act draws one act and does it.
 func (p *play) act() {
 	p.tick()
-	acts := []func(){p.requestSeal, p.moveSeal, p.moveSeal, p.moveSeal, p.stamp, p.stamp, p.stamp, p.issue, p.issue, p.moveLicence, p.moveLicence,
-		p.mandate, p.client, p.grant, p.show, p.kill}
+	acts := []func(){p.requestSeal, p.moveSeal, p.moveSeal, p.moveSeal, p.stamp, p.stamp, p.stamp, p.issue, p.issue,
+		p.moveLicence, p.moveLicence, p.mandate, p.client, p.grant, p.show, p.kill}
 	acts[p.rand.IntN(len(acts))]()
 }
 

@@ -38,7 +38,9 @@ func (s *AWS) makeKeys(ctx context.Context) error {
 		callers[AccessKey(folder)] = kmstest.Caller{Secret: SecretKey(folder), Token: sessionToken(folder), ARN: RoleARN(r.Name),
 			Policy: everything}
 	}
-	if s.KMS, err = kmstest.New(kmstest.Config{Region: region, Account: accountID, Callers: callers, Rand: rand.Reader}); err != nil {
+	if s.KMS, err = kmstest.New(kmstest.Config{
+		Region: region, Account: accountID, Callers: callers, Rand: rand.Reader,
+	}); err != nil {
 		return err
 	}
 	address, err := s.serve(s.KMS, nil)
@@ -220,7 +222,8 @@ func (s *AWS) makeQueues(ctx context.Context) error {
 			attributes["RedrivePolicy"] = string(text)
 		}
 		var out struct{ QueueUrl string }
-		if err := s.operator.call(ctx, s.sqs(), "CreateQueue", map[string]any{"QueueName": name, "Attributes": attributes}, &out); err != nil {
+		if err := s.operator.call(ctx, s.sqs(), "CreateQueue", map[string]any{"QueueName": name, "Attributes": attributes},
+			&out); err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
 		arn := "arn:aws:sqs:" + region + ":" + accountID + ":" + name

@@ -113,7 +113,8 @@ func (s *AWS) pumpStream(ctx context.Context, f *deployed, source StreamSource) 
 			StreamViewType string
 		}
 	}
-	if err := s.operator.call(ctx, s.streams(), "DescribeStream", map[string]any{"StreamArn": source.ARN}, &described); err != nil {
+	if err := s.operator.call(ctx, s.streams(), "DescribeStream", map[string]any{"StreamArn": source.ARN},
+		&described); err != nil {
 		return 0, err
 	}
 	for _, shard := range described.StreamDescription.Shards {
@@ -131,7 +132,8 @@ func (s *AWS) pumpStream(ctx context.Context, f *deployed, source StreamSource) 
 				Records           []streamRecord
 				NextShardIterator string
 			}
-			if err := s.operator.call(ctx, s.streams(), "GetRecords", map[string]any{"ShardIterator": at, "Limit": 1000}, &got); err != nil {
+			if err := s.operator.call(ctx, s.streams(), "GetRecords", map[string]any{"ShardIterator": at, "Limit": 1000},
+				&got); err != nil {
 				return n, err
 			}
 			at = got.NextShardIterator
@@ -186,7 +188,8 @@ func (s *AWS) batch(ctx context.Context, f *deployed, source StreamSource, recor
 			continue
 		}
 		if tries--; tries <= 0 {
-			return errors.Join(err, s.dead(ctx, source, records[0]), fmt.Errorf("record %s cannot be taken", records[0].DynamoDB.SequenceNumber))
+			return errors.Join(err, s.dead(ctx, source, records[0]),
+				fmt.Errorf("record %s cannot be taken", records[0].DynamoDB.SequenceNumber))
 		}
 	}
 	return nil
@@ -280,7 +283,8 @@ func (s *AWS) Receive(ctx context.Context, queue string) (list []string, err err
 		var got struct {
 			Messages []struct{ Body, ReceiptHandle string }
 		}
-		if err := s.operator.call(ctx, s.sqs(), "ReceiveMessage", map[string]any{"QueueUrl": url, "MaxNumberOfMessages": 10}, &got); err != nil {
+		if err := s.operator.call(ctx, s.sqs(), "ReceiveMessage", map[string]any{"QueueUrl": url, "MaxNumberOfMessages": 10},
+			&got); err != nil {
 			return nil, err
 		}
 		if len(got.Messages) == 0 {
@@ -323,7 +327,8 @@ func (s *AWS) Schedule(ctx context.Context, folder string) error {
 	event, err := json.Marshal(map[string]any{
 		"version": "0", "id": fmt.Sprintf("%s-%s-%s-%s-%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:32]),
 		"detail-type": "Scheduled Event", "source": "aws.events", "account": accountID, "time": time.Now().UTC().Format(time.RFC3339),
-		"region": region, "resources": []string{fmt.Sprintf("arn:aws:events:%s:%s:rule/%s-%s", region, accountID, stackName, f.Logical)},
+		"region": region, "resources": []string{
+			fmt.Sprintf("arn:aws:events:%s:%s:rule/%s-%s", region, accountID, stackName, f.Logical)},
 		"detail": map[string]any{},
 	})
 	if err != nil {

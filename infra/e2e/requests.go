@@ -72,7 +72,8 @@ func (p *play) typed(_ context.Context, a args) error {
 // request: http METHOD PATH [-token T] [-client ID] [-browser NAME] [-json TEXT] [-form K=V]… [-part K=V]… [-file @F]
 // [-media M] [-accept M] [-header "K: V"]… [-headers JSON]
 func (p *play) request(ctx context.Context, a args) error {
-	if err := a.need(2, 2, "token", "client", "browser", "json", "form", "part", "file", "media", "accept", "header", "headers"); err != nil {
+	if err := a.need(2, 2, "token", "client", "browser", "json", "form", "part", "file", "media", "accept", "header",
+		"headers"); err != nil {
 		return err
 	}
 	method, target := a.at[0], a.at[1]

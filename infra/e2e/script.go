@@ -170,7 +170,8 @@ func run(ctx context.Context, b Backend, s script) (*play, error) {
 		return nil, err
 	}
 	p := &play{
-		backend: b, cast: c, vars: map[string]string{"issuer": b.Base(), "run": fmt.Sprint(time.Now().UnixMilli() % 1e9)}, files: map[string][]byte{},
+		backend: b, cast: c, files: map[string][]byte{},
+		vars:     map[string]string{"issuer": b.Base(), "run": fmt.Sprint(time.Now().UnixMilli() % 1e9)},
 		browsers: map[string]*browser.Browser{}, secrets: c.secrets,
 		http: &http.Client{Transport: b.Transport(), Timeout: maxStep, CheckRedirect: noRedirect},
 	}

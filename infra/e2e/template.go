@@ -134,13 +134,15 @@ func (t *Template) Function(r Resource) (f LambdaFunction, err error) {
 	if err != nil {
 		return f, err
 	}
-	own, err := t.pick(r.Name, child(r.node, "Properties"), "FunctionName", "CodeUri", "MemorySize", "Timeout", "Environment", "Events")
+	own, err := t.pick(r.Name, child(r.node, "Properties"), "FunctionName", "CodeUri", "MemorySize", "Timeout",
+		"Environment", "Events")
 	if err != nil {
 		return f, err
 	}
 	f = LambdaFunction{
 		Logical: r.Name, Folder: strings.TrimPrefix(own.Text("CodeUri"), "functions/"), Name: own.Text("FunctionName"),
-		Env: map[string]string{}, Timeout: time.Duration(global.Number("Timeout")) * time.Second, MemoryMB: global.Number("MemorySize"),
+		Env: map[string]string{}, Timeout: time.Duration(global.Number("Timeout")) * time.Second,
+		MemoryMB: global.Number("MemorySize"),
 	}
 	if own["Timeout"] != nil {
 		f.Timeout = time.Duration(own.Number("Timeout")) * time.Second

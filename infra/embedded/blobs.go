@@ -176,7 +176,8 @@ func (b Blobs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // take takes the bytes of one blob.
 func (b Blobs) take(w http.ResponseWriter, r *http.Request, name string, q url.Values) {
 	size, err := strconv.ParseInt(q.Get("size"), 10, 64)
-	if err != nil || r.ContentLength != size || r.Header.Get("Content-Type") != q.Get("type") || r.Header.Get("If-None-Match") != "*" {
+	if err != nil || r.ContentLength != size || r.Header.Get("Content-Type") != q.Get("type") ||
+		r.Header.Get("If-None-Match") != "*" {
 		refuseBlob(w, http.StatusForbidden, "SignatureDoesNotMatch") // these headers are signed in S3
 		return
 	}

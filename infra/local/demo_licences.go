@@ -55,7 +55,8 @@ func (t *telling) licences(ctx context.Context) error {
 		return err
 	}
 	t.facts["business"], t.facts["service"] = business, service
-	if err := t.step("the agencies' copies: PDF, OFD, PNG, SD-JWT VC", func() error { return t.copies(ctx, service) }); err != nil {
+	if err := t.step("the agencies' copies: PDF, OFD, PNG, SD-JWT VC",
+		func() error { return t.copies(ctx, service) }); err != nil {
 		return err
 	}
 	if err := t.portal(ctx); err != nil {
@@ -74,7 +75,8 @@ func (t *telling) issue(ctx context.Context, person string, draft map[string]any
 	if err := c.post(ctx, "/licences", draft, &l); err != nil {
 		return issued{}, err
 	}
-	err = c.post(ctx, "/licences/"+l.ID+"/issue", map[string]any{"organisation": draft["organisation"], "purpose": draft["purpose"]}, &l)
+	err = c.post(ctx, "/licences/"+l.ID+"/issue",
+		map[string]any{"organisation": draft["organisation"], "purpose": draft["purpose"]}, &l)
 	return l, err
 }
 
@@ -127,7 +129,8 @@ func (t *telling) portal(ctx context.Context) error {
 		Credential string `json:"credential"`
 	}, err error) {
 		var out struct{ Licences json.RawMessage }
-		if err := c.post(ctx, "/share/licences/query", map[string]any{"organisation": company, "type": typeBusiness, "purpose": purpose}, &out); err != nil {
+		if err := c.post(ctx, "/share/licences/query",
+			map[string]any{"organisation": company, "type": typeBusiness, "purpose": purpose}, &out); err != nil {
 			return nil, err
 		}
 		return found, json.Unmarshal(out.Licences, &found)

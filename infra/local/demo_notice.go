@@ -78,7 +78,8 @@ func publicNotice(fonts *layout.Fonts, day time.Time) ([]layout.Page, error) {
 		if err := centred(layout.Regular, a.name, 5.4, a.at.X, a.at.Y-4); err != nil {
 			return nil, err
 		}
-		if err := centred(layout.Regular, fmt.Sprintf("%d年%d月%d日", day.Year(), day.Month(), day.Day()), 5, a.at.X, a.at.Y+8); err != nil {
+		if err := centred(layout.Regular, fmt.Sprintf("%d年%d月%d日", day.Year(), day.Month(), day.Day()), 5, a.at.X,
+			a.at.Y+8); err != nil {
 			return nil, err
 		}
 	}
@@ -88,6 +89,7 @@ func publicNotice(fonts *layout.Fonts, day time.Time) ([]layout.Page, error) {
 // rule is a line of a height, drawn as a filled rectangle.
 func rule(x, y, w, h float64) layout.Path {
 	return layout.Path{Fill: layout.Black, Ops: []layout.Op{
-		{Kind: 'M', X: x, Y: y}, {Kind: 'L', X: x + w, Y: y}, {Kind: 'L', X: x + w, Y: y + h}, {Kind: 'L', X: x, Y: y + h}, {Kind: 'Z'},
+		{Kind: 'M', X: x, Y: y}, {Kind: 'L', X: x + w, Y: y}, {Kind: 'L', X: x + w, Y: y + h},
+		{Kind: 'L', X: x, Y: y + h}, {Kind: 'Z'},
 	}}
 }

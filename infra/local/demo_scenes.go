@@ -87,7 +87,8 @@ func (t *telling) seals(ctx context.Context) error {
 		if err := c.post(ctx, "/seals", in, &asked); err != nil {
 			return err
 		}
-		t.check("one person asks for a seal and approves it", "403 seal_same_person", answer(c.post(ctx, "/seals/"+asked.ID+"/approve", in, nil)))
+		t.check("one person asks for a seal and approves it", "403 seal_same_person",
+			answer(c.post(ctx, "/seals/"+asked.ID+"/approve", in, nil)))
 		return nil
 	}); err != nil {
 		return err
@@ -222,11 +223,15 @@ func (t *telling) forgeries(ctx context.Context) error {
 		{"the licence, OFD", "valid", mediaOFD, as(t.files["licence.ofd"])},
 		{"the licence, PDF", "valid", mediaPDF, as(t.files["licence.pdf"])},
 		{"the licence, SD-JWT VC", "valid", "", as([]byte(sdjwt))},
-		{"OFD: an altered amount", "invalid HASH_FAILURE", mediaOFD, func() ([]byte, error) { return changedAmount(stampedOFD, amount, forged) }},
-		{"OFD: a file that nobody stamped", "invalid SMUGGLED_FILES", mediaOFD, func() ([]byte, error) { return smuggledFile(stampedOFD) }},
-		{"OFD: a page taken out of what is protected", "invalid HASH_FAILURE", mediaOFD, func() ([]byte, error) { return droppedReference(stampedOFD) }},
+		{"OFD: an altered amount", "invalid HASH_FAILURE", mediaOFD,
+			func() ([]byte, error) { return changedAmount(stampedOFD, amount, forged) }},
+		{"OFD: a file that nobody stamped", "invalid SMUGGLED_FILES", mediaOFD,
+			func() ([]byte, error) { return smuggledFile(stampedOFD) }},
+		{"OFD: a page taken out of what is protected", "invalid HASH_FAILURE", mediaOFD,
+			func() ([]byte, error) { return droppedReference(stampedOFD) }},
 		{"PDF: an altered byte", "invalid HASH_FAILURE", mediaPDF, func() ([]byte, error) { return changedByte(stampedPDF) }},
-		{"PDF: an appended revision", "invalid CHANGED_AFTER_SIGNING", mediaPDF, func() ([]byte, error) { return appendedRevision(stampedPDF) }},
+		{"PDF: an appended revision", "invalid CHANGED_AFTER_SIGNING", mediaPDF,
+			func() ([]byte, error) { return appendedRevision(stampedPDF) }},
 		{"SD-JWT: an altered disclosure", "invalid LIC_DISCLOSURE", "", func() ([]byte, error) {
 			s, err := changedDisclosure(sdjwt)
 			return []byte(s), err

@@ -117,8 +117,9 @@ type viewChange struct {
 }
 
 func show(l Licence, t Definition) view {
-	v := view{ID: l.ID, Identifier: l.Identifier, TypeCode: l.TypeCode, Name: t.Name.ZH, State: l.State(), StateCode: l.State().Code(),
-		Issuer: l.Issuer, Holder: holderView{l.Holder.Type, l.Holder.Code, l.Holder.Name}, Number: l.Number, Fields: l.Fields,
+	v := view{ID: l.ID, Identifier: l.Identifier, TypeCode: l.TypeCode, Name: t.Name.ZH, State: l.State(),
+		StateCode: l.State().Code(),
+		Issuer:    l.Issuer, Holder: holderView{l.Holder.Type, l.Holder.Code, l.Holder.Name}, Number: l.Number, Fields: l.Fields,
 		ValidFrom: l.ValidFrom, ValidTo: l.ValidTo, Lost: l.Lost}
 	if !l.State().Issued() {
 		v.Identifier = "" // bound, and nothing bears it yet
@@ -131,8 +132,10 @@ func show(l Licence, t Definition) view {
 
 // The refusals of a draft.
 var (
-	ErrHolder   = problem.New(http.StatusUnprocessableEntity, "holder_unknown", "The registry knows no such holder under this name.")
-	ErrField    = problem.New(http.StatusUnprocessableEntity, "licence_field", "A field is missing, too long or not one of the type's.")
+	ErrHolder = problem.New(http.StatusUnprocessableEntity, "holder_unknown",
+		"The registry knows no such holder under this name.")
+	ErrField = problem.New(http.StatusUnprocessableEntity, "licence_field",
+		"A field is missing, too long or not one of the type's.")
 	ErrValidity = problem.New(http.StatusUnprocessableEntity, "licence_validity", "The days of validity are not allowed.")
 	ErrNotReady = problem.New(http.StatusServiceUnavailable, "issuer_not_ready", "The agency has no certificate for licences.")
 )

@@ -187,4 +187,5 @@ func (p ReplayPorts) sameType(ctx context.Context, code string, act audit.Event)
 }
 
 // ErrLost refuses what needs the content of a licence that was lost.
-var ErrLost = problem.New(http.StatusConflict, "licence_lost", "The content of the licence was lost; its agency issues it anew.")
+var ErrLost = problem.New(http.StatusConflict, "licence_lost",
+	"The content of the licence was lost; its agency issues it anew.")

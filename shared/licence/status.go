@@ -175,7 +175,8 @@ func (p PublishPorts) publishOnce(ctx context.Context, name string, changed []st
 	if err != nil {
 		return err
 	}
-	token := statuslist.Token{Subject: listAddress(p.Issuer, name), IssuedAt: now, Expires: now.Add(p.Validity), TTL: p.TTL, List: list,
+	token := statuslist.Token{Subject: listAddress(p.Issuer, name), IssuedAt: now, Expires: now.Add(p.Validity),
+		TTL: p.TTL, List: list,
 		KeyID: k.kid, X5C: k.chain}
 	unsigned, err := statuslist.Prepare(token)
 	if err != nil {

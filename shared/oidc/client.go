@@ -345,7 +345,8 @@ func (c Client) redirectProblem() string {
 	}
 	// OpenID Connect Dynamic Client Registration 1.0, section 2. One that names no host would make each client a sector of
 	// its own, and correcting it later would change every subject.
-	if u, err := url.Parse(c.SectorURI); c.SectorURI != "" && (err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil) {
+	if u, err := url.Parse(c.SectorURI); c.SectorURI != "" &&
+		(err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil) {
 		return "sector_identifier_uri is not an https address"
 	}
 	if len(hosts) > 1 && c.SectorURI == "" {

@@ -95,7 +95,8 @@ func (p TokenPorts) token(r *http.Request) (tokens, error) {
 
 // parseTokenForm reads the body alone: nothing secret belongs into a query.
 func parseTokenForm(r *http.Request) error {
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
+		media != "application/x-www-form-urlencoded" {
 		return refuse(invalidRequest, "the body must be application/x-www-form-urlencoded")
 	}
 	if err := parseForm(r); err != nil {

@@ -191,7 +191,8 @@ func (m maker) certify(ctx context.Context, s Seal, p key.Purpose, alg key.Algor
 	if leaf.NotBefore.After(from) {
 		from = leaf.NotBefore
 	}
-	if string(leaf.SPKI) != string(request.SPKI) || from.Sub(body.ValidFrom) > CertifyingTime || !leaf.ValidAt(from) || !leaf.ValidAt(body.ValidTo) {
+	if string(leaf.SPKI) != string(request.SPKI) || from.Sub(body.ValidFrom) > CertifyingTime || !leaf.ValidAt(from) ||
+		!leaf.ValidAt(body.ValidTo) {
 		return nil, fmt.Errorf("certifying seal %s: the certificate is for another key or period", s.ID)
 	}
 	body.ValidFrom = from

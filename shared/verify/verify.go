@@ -336,6 +336,7 @@ func (d door) event(q Question, c access.Caller, now time.Time) (audit.Event, er
 		return audit.Event{}, fmt.Errorf("drawing an identifier: %w", err)
 	}
 	return audit.Event{ID: hex.EncodeToString(id[:]), Time: now, Action: "licence.verify", Person: c.Person,
-		Organisation: c.Organisation, Client: c.Client, Channel: c.Channel, ItemCode: q.Purpose.ItemCode, CaseNumber: q.Purpose.CaseNumber,
-		Purpose: q.Purpose.Text, LegalBasis: q.Purpose.LegalBasis, Outcome: audit.Done}, nil
+		Organisation: c.Organisation, Client: c.Client, Channel: c.Channel, ItemCode: q.Purpose.ItemCode,
+		CaseNumber: q.Purpose.CaseNumber,
+		Purpose:    q.Purpose.Text, LegalBasis: q.Purpose.LegalBasis, Outcome: audit.Done}, nil
 }

@@ -71,7 +71,8 @@ func Config(endpoint string) sdk.Config {
 		return otherwise
 	}
 	return sdk.Config{
-		Region: or("AWS_REGION", "us-east-1"), BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: connections(), Timeout: time.Minute},
+		Region: or("AWS_REGION", "us-east-1"), BaseEndpoint: &endpoint,
+		HTTPClient: &http.Client{Transport: connections(), Timeout: time.Minute},
 		Credentials: credentials.NewStaticCredentialsProvider(
 			or("AWS_ACCESS_KEY_ID", "test"), or("AWS_SECRET_ACCESS_KEY", "test"), os.Getenv("AWS_SESSION_TOKEN")),
 	}

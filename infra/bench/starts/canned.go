@@ -76,7 +76,8 @@ func (c *canned) environment() map[string]string {
 		"STAMP_FUNCTION": "arn:aws:lambda:us-east-1:000000000000:function:seal-stamp:live",
 		"JOBS_QUEUE":     "https://sqs.us-east-1.amazonaws.com/000000000000/jobs",
 		"NOTICES_QUEUE":  "https://sqs.us-east-1.amazonaws.com/000000000000/notices.fifo"}
-	for _, name := range []string{"SSO_TABLE", "REGISTRY_TABLE", "SEALS_TABLE", "LICENCES_TABLE", "LOG_TABLE", "SECRET_KEY", "BUCKET_KEY",
+	for _, name := range []string{"SSO_TABLE", "REGISTRY_TABLE", "SEALS_TABLE", "LICENCES_TABLE", "LOG_TABLE",
+		"SECRET_KEY", "BUCKET_KEY",
 		"ARTEFACTS_BUCKET"} {
 		env[name] = strings.ToLower(name)
 	}

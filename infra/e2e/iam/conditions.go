@@ -69,7 +69,8 @@ func contextKeys() []contextKey {
 		"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}
 	cryptographic := []string{"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey",
 		"kms:GenerateDataKeyPair", "kms:GenerateDataKeyPairWithoutPlaintext", "kms:GenerateDataKeyWithoutPlaintext",
-		"kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Encrypt*", "kms:Decrypt*", "kms:Describe*"}
+		"kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Encrypt*", "kms:Decrypt*",
+		"kms:Describe*"}
 	return []contextKey{
 		{"aws:principalarn", false, anything},
 		{"aws:securetransport", false, anything},
@@ -82,9 +83,11 @@ func contextKeys() []contextKey {
 		{"dynamodb:leadingkeys", true, items},
 		{"dynamodb:attributes", true, append([]string{"dynamodb:Scan"}, items...)},
 		{"dynamodb:select", false, []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"}},
-		{"dynamodb:returnvalues", false, []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
+		{"dynamodb:returnvalues", false, []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem",
+			"dynamodb:UpdateItem"}},
 		{"dynamodb:returnconsumedcapacity", false, append([]string{"dynamodb:Scan"}, items...)},
-		{"dynamodb:enclosingoperation", false, []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
+		{"dynamodb:enclosingoperation", false, []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem",
+			"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}},
 
 		{"kms:calleraccount", false, []string{"kms:*"}},
 		{"kms:viaservice", false, []string{"kms:*"}},

@@ -231,7 +231,8 @@ func keywords() []string {
 
 // attributes are the names in the expressions, of documents the outermost.
 func (in itemCall) attributes() (list []string, err error) {
-	for _, e := range []string{in.ProjectionExpression, in.ConditionExpression, in.UpdateExpression, in.KeyConditionExpression, in.FilterExpression} {
+	for _, e := range []string{in.ProjectionExpression, in.ConditionExpression, in.UpdateExpression,
+		in.KeyConditionExpression, in.FilterExpression} {
 		tokens := token.FindAllString(e, -1)
 		for i, name := range tokens {
 			called := i+1 < len(tokens) && tokens[i+1] == "("
@@ -244,7 +245,8 @@ func (in itemCall) attributes() (list []string, err error) {
 					return nil, fmt.Errorf("the name %s is not given", name)
 				}
 				list = append(list, real)
-			case name[0] != '_' && (name[0]|0x20 < 'a' || name[0]|0x20 > 'z'), slices.Contains(keywords(), strings.ToUpper(name)) && !called, called:
+			case name[0] != '_' && (name[0]|0x20 < 'a' || name[0]|0x20 > 'z'), called,
+				slices.Contains(keywords(), strings.ToUpper(name)):
 			default:
 				list = append(list, name)
 			}

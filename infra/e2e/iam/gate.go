@@ -125,7 +125,8 @@ func (g *Gate) answered(role, service string, requests []Request, res *http.Resp
 		bucket, key, _ := strings.Cut(requests[0].Resource, "/")
 		list := Request{"s3:ListBucket", bucket, map[string][]string{"s3:prefix": {key}, "aws:SecureTransport": {"true"}}}
 		if d := g.Stack.Decide(role, list); !d.Allowed {
-			refusal := Refusal{role, list.Action, list.Resource, d.Why + context(list) + "; S3 does not say that the object is not there"}
+			refusal := Refusal{role, list.Action, list.Resource,
+				d.Why + context(list) + "; S3 does not say that the object is not there"}
 			g.keep(refusal)
 			body := shape(service, "AccessDenied", refusal.String())
 			res.StatusCode, res.Status = http.StatusForbidden, "403 Forbidden"

@@ -122,7 +122,8 @@ func (src *source) ref(name string) (string, error) {
 	case "":
 		return "", fmt.Errorf("there is no resource %s", name)
 	case "AWS::SQS::Queue":
-		return fmt.Sprintf("https://sqs.%s.%s/%s/%s", src.names.Region, src.names.suffix(), src.names.Account, src.physical(name)), nil
+		return fmt.Sprintf("https://sqs.%s.%s/%s/%s", src.names.Region, src.names.suffix(), src.names.Account,
+			src.physical(name)), nil
 	}
 	return src.physical(name), nil
 }

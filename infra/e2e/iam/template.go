@@ -31,7 +31,8 @@ func Load(data []byte, names Names) (*Stack, error) {
 	s := &Stack{
 		names: src.names, root: fmt.Sprintf("arn:%s:iam::%s:root", src.names.Partition, src.names.Account),
 		roles: map[string]role{}, resources: map[string]policy{}, tables: map[string]table{}, buckets: map[string]bucket{},
-		queues: map[string]string{}, arns: map[string]string{}, keys: map[string]Key{}, aliases: map[string]string{}, used: map[string]int{},
+		queues: map[string]string{}, arns: map[string]string{}, keys: map[string]Key{}, aliases: map[string]string{},
+		used: map[string]int{},
 	}
 	resources := at(src.doc, "Resources")
 	for _, name := range keysOf(resources) {
@@ -220,7 +221,8 @@ func (src *source) function(s *Stack, name string, props *yaml.Node) error {
 func (src *source) added(folder string, props *yaml.Node) (policy, error) {
 	p := policy{name: "added by SAM for " + folder}
 	allow := func(name string, resource string, actions ...string) {
-		p.statements = append(p.statements, statement{name: name, actions: actions, resources: []string{resource}, written: []string{resource}})
+		p.statements = append(p.statements, statement{name: name, actions: actions, resources: []string{resource},
+			written: []string{resource}})
 	}
 	logs := []string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 	allow("AWSLambdaBasicExecutionRole", "*", logs...)
@@ -376,7 +378,8 @@ var arnOf = regexp.MustCompile(`\$\{([A-Za-z0-9]+)\.(Arn|StreamArn)\}(/index)?`)
 func writtenAs(nodes []*yaml.Node) (list []string) {
 	for _, n := range nodes {
 		v := strings.TrimSuffix(n.Value, ".Arn")
-		list = append(list, strings.ReplaceAll(arnOf.ReplaceAllString(v, "$1"), "${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}", "…:kms"))
+		list = append(list, strings.ReplaceAll(arnOf.ReplaceAllString(v, "$1"),
+			"${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}", "…:kms"))
 	}
 	return list
 }

@@ -78,11 +78,13 @@ func oneWinner(t *testing.T, errs []error, loser error) (winner int) {
 // Uploads is the contract of [document.UploadSaver].
 func Uploads(t *testing.T, open func(t *testing.T) Store) {
 	s := open(t)
-	u := document.Upload{ID: "u1", MediaType: document.PDF, Size: 7, SHA256: "00", Person: "p", Client: "c", At: Noon, Until: Noon.Add(time.Hour)}
+	u := document.Upload{ID: "u1", MediaType: document.PDF, Size: 7, SHA256: "00", Person: "p", Client: "c", At: Noon,
+		Until: Noon.Add(time.Hour)}
 	winner := oneWinner(t, race(func(n int) error {
 		return s.Uploads.SaveUpload(t.Context(), u, event(fmt.Sprint("e", n), "document/u1"))
 	}), document.ErrExists)
-	if es, err := s.Events.ByObject(t.Context(), "document/u1"); err != nil || len(es) != 1 || es[0].ID != fmt.Sprint("e", winner) {
+	if es, err := s.Events.ByObject(t.Context(), "document/u1"); err != nil || len(es) != 1 ||
+		es[0].ID != fmt.Sprint("e", winner) {
 		t.Fatalf("events = %v, %v, want the winner's", es, err)
 	}
 }
@@ -293,7 +295,8 @@ func Addresses(t *testing.T, open func(t *testing.T) AddressStore) {
 		if status, got := send(t, a, nil); status != 200 || !bytes.Equal(got, data) {
 			t.Fatalf("the result was answered with %d and %d bytes", status, len(got))
 		}
-		if _, err := s.Results.ResultAddress(ctx, "j1", document.Result{Order: "../j2/o1", MediaType: document.PDF}, soon()); err == nil {
+		if _, err := s.Results.ResultAddress(ctx, "j1", document.Result{Order: "../j2/o1", MediaType: document.PDF},
+			soon()); err == nil {
 			t.Error("an address left the results of its job")
 		}
 		if _, err := s.Results.ResultAddress(ctx, "j1", document.Result{Order: "o1", MediaType: "text/html"}, soon()); err == nil {

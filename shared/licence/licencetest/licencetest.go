@@ -545,7 +545,8 @@ func StatusLists(t *testing.T, open func(t *testing.T) ListStore) {
 		s := open(t)
 		for _, revision := range []int{1, 2} {
 			winner := oneWinner(t, race(func(n int) error {
-				return s.Publisher.PublishStatusList(ctx, "a-1", published(revision, fmt.Sprint("t", n)), event(fmt.Sprint("e", revision, "-", n), "status-list/a-1"))
+				return s.Publisher.PublishStatusList(ctx, "a-1", published(revision, fmt.Sprint("t", n)),
+					event(fmt.Sprint("e", revision, "-", n), "status-list/a-1"))
 			}), licence.ErrChanged)
 			if got, err := s.Reader.StatusList(ctx, "a-1"); err != nil || got.Token != fmt.Sprint("t", winner) {
 				t.Errorf("StatusList = %s, %v, want that of the winner %d", got.Token, err, winner)
@@ -601,7 +602,8 @@ func ShowCodes(t *testing.T, open func(t *testing.T) CodeStore) {
 			}
 		}
 		es, err := s.Events.ByHolder(ctx, "worker", 10)
-		if err != nil || len(es) != 1 || es[0].ID != fmt.Sprint("look", winner) || es[0].Object != "licence/l1" || es[0].Division != "990000" {
+		if err != nil || len(es) != 1 || es[0].ID != fmt.Sprint("look", winner) || es[0].Object != "licence/l1" ||
+			es[0].Division != "990000" {
 			t.Errorf("ledger = %+v, %v, want the winner's look", es, err)
 		}
 		s.SetNow(Noon.Add(time.Hour))

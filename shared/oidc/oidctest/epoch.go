@@ -49,8 +49,9 @@ func Epoch(t *testing.T, open func(t *testing.T) (s Store, setEpoch func(time.Ti
 		if !errors.Is(err, want(oidc.ErrCodeUnknown)) {
 			t.Errorf("the code of %s the epoch: %v", id, err)
 		}
-		_, err = s.Refresh.RotateRefresh(t.Context(), oidc.Rotation{GrantID: id, FamilyHash: "f", Hash: "r", NewHash: "r2", Client: "c",
-			At: at, Expires: at.Add(time.Hour)}, Event("rotate"+id, "grant/"+id))
+		_, err = s.Refresh.RotateRefresh(t.Context(),
+			oidc.Rotation{GrantID: id, FamilyHash: "f", Hash: "r", NewHash: "r2", Client: "c",
+				At: at, Expires: at.Add(time.Hour)}, Event("rotate"+id, "grant/"+id))
 		if !errors.Is(err, want(oidc.ErrRefreshUnknown)) {
 			t.Errorf("the refresh token of %s the epoch: %v", id, err)
 		}

@@ -193,7 +193,8 @@ func Mandates(t *testing.T, open func(t *testing.T) Store) {
 		for i, m := range []registry.Mandate{m, other, another, lino} {
 			save(t, s, fmt.Sprint(i), m)
 		}
-		if got, err := s.MandateLister.MandatesOf(t.Context(), "li"); err != nil || !reflect.DeepEqual(got, []registry.Mandate{other, m}) {
+		if got, err := s.MandateLister.MandatesOf(t.Context(), "li"); err != nil ||
+			!reflect.DeepEqual(got, []registry.Mandate{other, m}) {
 			t.Errorf("MandatesOf = %v, %v", got, err)
 		}
 		got, err := s.AgentLister.MandatesFor(t.Context(), m.Organisation)

@@ -223,7 +223,8 @@ func Directory(t *testing.T, open func(t *testing.T, duties map[seal.Organisatio
 	ctx := context.Background()
 	province := seal.Organisation{USCC: "91990000000000000A", Name: "示例省人民政府办公厅", Division: "990000"}
 	county := seal.Organisation{USCC: "91990101000000000B", Name: "示例县人民政府办公室", Division: "990101"}
-	directory := open(t, map[seal.Organisation][]seal.Duty{province: {seal.DutyApprove, seal.DutyMake}, county: {seal.DutyApprove}})
+	directory := open(t, map[seal.Organisation][]seal.Duty{province: {seal.DutyApprove, seal.DutyMake},
+		county: {seal.DutyApprove}})
 	t.Run("an organisation is found by its code", func(t *testing.T) {
 		if o, err := directory.Organisation(ctx, county.USCC); err != nil || o != county {
 			t.Fatalf("Organisation = %+v, %v, want %+v", o, err, county)
