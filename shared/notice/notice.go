@@ -4,9 +4,9 @@
 //	trail ── event ── Of: the table of what tells whom ── Notice ── Sender ── the message gateway of the deployer
 //
 // A notice goes to one recipient, says by a kind what happened, and refers to the rest: it has no name, no number of an
-// identity or a licence, and no contents of anything, since it leaves the platform by channels that others read.
-// Whoever wants to know more signs on and reads the ledger (account/usage), where every event stands, also those that
-// tell nobody.
+// identity or a licence, and no contents of anything, since it leaves the platform by channels that others read. Why it
+// was done is told as whoever did it said, without the citizen numbers in it; that is no text of ours. Whoever wants to
+// know more signs on and reads the ledger (account/usage), where every event stands, also those that tell nobody.
 //
 // The same event may come again, late and in another order; its notice then has the same identifier, and is sent once.
 //
@@ -21,6 +21,7 @@ import (
 
 	"github.com/yinxin/yinxin/shared/audit"
 	"github.com/yinxin/yinxin/shared/ident"
+	"github.com/yinxin/yinxin/shared/redact"
 )
 
 // Kind says what happened.
@@ -118,7 +119,8 @@ func Of(e audit.Event) []Notice {
 		isCode := !errors.Is(ident.CheckUSCC(e.Holder), ident.ErrForm) // codes with a wrong check character were issued
 		return []Notice{{
 			ID: e.ID + "/" + e.Holder, To: e.Holder, Organisation: isCode, Kind: r.kind, Time: e.Time.UTC(), By: e.Organisation,
-			Client: e.Client, Purpose: e.Purpose, ItemCode: e.ItemCode, CaseNumber: e.CaseNumber, Object: e.Object,
+			Client: e.Client, Purpose: redact.Text(e.Purpose), ItemCode: redact.Text(e.ItemCode),
+			CaseNumber: redact.Text(e.CaseNumber), Object: e.Object,
 			ZH: t.zh, EN: t.en,
 		}}
 	}

@@ -2,6 +2,7 @@ package notice
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -77,6 +78,20 @@ func TestTheTableSaysWhoIsToldWhat(t *testing.T) {
 		if len(got) != 1 || got[0] != want {
 			t.Errorf("%s tells %+v, want %+v", name, got, want)
 		}
+	}
+}
+
+// TestANoticeLeavesOutTheNumbersThatAPurposeNames: whoever did it writes the purpose, and may write anything.
+func TestANoticeLeavesOutTheNumbersThatAPurposeNames(t *testing.T) {
+	const number = "990000198503120019" // check-valid, of no division
+	got := Of(audit.Event{ID: "e1", Time: noon, Action: "licence.read", Person: "sun", Organisation: "agency", Holder: "worker",
+		Outcome: audit.Done, Purpose: "核对" + number + "的资质", CaseNumber: number, ItemCode: "SX " + number})
+	if len(got) != 1 {
+		t.Fatalf("tells %+v", got)
+	}
+	said, err := json.Marshal(got[0])
+	if err != nil || strings.Contains(string(said), number) || !strings.HasPrefix(got[0].Purpose, "核对") {
+		t.Errorf("tells %s, %v", said, err)
 	}
 }
 
