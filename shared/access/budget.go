@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -29,8 +30,26 @@ const (
 	lookUpWindow = time.Minute
 )
 
-// SpendLookUp takes one look-up of the caller's budget, which is the person's with the client, or that of the network
-// address where no token says who asks. It refuses with [problem.TooMany] and says in Retry-After (RFC 9110, section
+// Network is what a request is counted under where nobody has signed on: the IPv4 address that the server or the gateway
+// saw, or the first 64 bits of the IPv6 address, since one subscriber has all addresses behind them (RFC 6177, section 2;
+// RFC 4291, section 2.5.4). Headers are not believed.
+func Network(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	if a = a.Unmap().WithZone(""); a.Is4() {
+		return a.String()
+	}
+	return netip.PrefixFrom(a, 64).Masked().String()
+}
+
+// SpendLookUp takes one look-up of the caller's budget, which is the person's with the client, or that of the [Network]
+// where no token says who asks. It refuses with [problem.TooMany] and says in Retry-After (RFC 9110, section
 // 10.2.3) when to come again. Without budgets nobody is refused.
 func SpendLookUp(w http.ResponseWriter, r *http.Request, b Budgets, c Caller, now time.Time) error {
 	if b == nil {
@@ -38,11 +57,7 @@ func SpendLookUp(w http.ResponseWriter, r *http.Request, b Budgets, c Caller, no
 	}
 	key := Digest("look-up", c.Client, c.Person)
 	if c.Client == "" && c.Person == "" {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil {
-			host = r.RemoteAddr
-		}
-		key = Digest("look-up from", host)
+		key = Digest("look-up from", Network(r))
 	}
 	end, err := b.Spend(r.Context(), key, lookUps, lookUpWindow)
 	if errors.Is(err, ErrSpent) {
