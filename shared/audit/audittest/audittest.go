@@ -1,4 +1,5 @@
-// Package audittest is the contract of the ports of audit: what every adapter passes.
+// Package audittest is the contract of the ports of audit: what every adapter passes. It also has the race that the
+// suites of the services run over what may be done once.
 package audittest
 
 import (

@@ -12,11 +12,11 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/audit/audittest"
 	"github.com/yinxin/yinxin/shared/document"
 	"github.com/yinxin/yinxin/shared/problem"
 )
@@ -41,46 +41,12 @@ func event(id, object string) audit.Event {
 	return audit.Event{ID: id, Time: Noon, Action: "document.test", Object: object, Outcome: audit.Done}
 }
 
-// race calls f 60 times at once and returns the errors.
-func race(f func(n int) error) []error {
-	errs := make([]error, 60)
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for n := range errs {
-		wg.Go(func() {
-			<-start
-			errs[n] = f(n)
-		})
-	}
-	close(start)
-	wg.Wait()
-	return errs
-}
-
-// oneWinner fails unless exactly one error is nil and all others are loser.
-func oneWinner(t *testing.T, errs []error, loser error) (winner int) {
-	t.Helper()
-	winners := 0
-	for n, err := range errs {
-		switch {
-		case err == nil:
-			winner, winners = n, winners+1
-		case !errors.Is(err, loser):
-			t.Fatalf("call %d: %v, want %v", n, err, loser)
-		}
-	}
-	if winners != 1 {
-		t.Fatalf("%d of %d concurrent calls won, want exactly one", winners, len(errs))
-	}
-	return winner
-}
-
 // Uploads is the contract of [document.UploadSaver].
 func Uploads(t *testing.T, open func(t *testing.T) Store) {
 	s := open(t)
 	u := document.Upload{ID: "u1", MediaType: document.PDF, Size: 7, SHA256: "00", Person: "p", Client: "c", At: Noon,
 		Until: Noon.Add(time.Hour)}
-	winner := oneWinner(t, race(func(n int) error {
+	winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 		return s.Uploads.SaveUpload(t.Context(), u, event(fmt.Sprint("e", n), "document/u1"))
 	}), document.ErrExists)
 	if es, err := s.Events.ByObject(t.Context(), "document/u1"); err != nil || len(es) != 1 ||
@@ -132,13 +98,13 @@ func Jobs(t *testing.T, open func(t *testing.T) Store) {
 			}
 			return err
 		}
-		oneWinner(t, race(claim), document.ErrClaimed)
+		audittest.OneWinner(t, audittest.Race(claim), document.ErrClaimed)
 		s.SetNow(Noon.Add(time.Minute - time.Nanosecond))
 		if err := claim(0); !errors.Is(err, document.ErrClaimed) {
 			t.Fatalf("a claim a nanosecond before the end of the first = %v", err)
 		}
 		s.SetNow(Noon.Add(time.Minute))
-		winner := oneWinner(t, race(func(n int) error {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 			_, err := s.Claims.ClaimJob(ctx, "j1", Noon.Add(2*time.Minute))
 			return err
 		}), document.ErrClaimed)
@@ -155,7 +121,7 @@ func Jobs(t *testing.T, open func(t *testing.T) Store) {
 		}
 		refused := document.End{Problem: problem.New(409, "seal_suspended", "The seal is suspended.").With("示例")}
 		ends := []document.End{result, refused}
-		winner := oneWinner(t, race(func(n int) error {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 			return s.Claims.EndJob(ctx, "j1", job.Attempt, ends[n%2], event(fmt.Sprint("e", n), "job/j1"))
 		}), document.ErrEnded)
 		want := begun

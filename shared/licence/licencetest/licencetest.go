@@ -12,11 +12,11 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/audit/audittest"
 	"github.com/yinxin/yinxin/shared/ident"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/licence"
@@ -42,40 +42,6 @@ func after(l licence.Licence, s licence.State) licence.Licence {
 	l.Revision++
 	l.History = append(slices.Clip(l.History), licence.Change{Verb: licence.VerbIssue, State: s, At: Noon})
 	return l
-}
-
-// race calls f 60 times at once and returns the errors.
-func race(f func(n int) error) []error {
-	errs := make([]error, 60)
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for n := range errs {
-		wg.Go(func() {
-			<-start
-			errs[n] = f(n)
-		})
-	}
-	close(start)
-	wg.Wait()
-	return errs
-}
-
-// oneWinner fails unless exactly one error is nil and all others are loser.
-func oneWinner(t *testing.T, errs []error, loser error) (winner int) {
-	t.Helper()
-	winners := 0
-	for n, err := range errs {
-		switch {
-		case err == nil:
-			winner, winners = n, winners+1
-		case !errors.Is(err, loser):
-			t.Fatalf("call %d: %v, want %v", n, err, loser)
-		}
-	}
-	if winners != 1 {
-		t.Fatalf("%d of %d concurrent calls won, want exactly one", winners, len(errs))
-	}
-	return winner
 }
 
 // Store is a store of licences, seen through the ports over one table.
@@ -133,7 +99,7 @@ func records(t *testing.T, open func(t *testing.T) Store) {
 	})
 	t.Run("of concurrent creations under one identifier one succeeds", func(t *testing.T) {
 		s := open(t)
-		winner := oneWinner(t, race(func(n int) error {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 			return s.Records.CreateLicence(ctx, draft("l1", fmt.Sprint("w", n)), event(fmt.Sprint("e", n), "licence/l1"))
 		}), licence.ErrExists)
 		if got, err := s.Records.Licence(ctx, "l1"); err != nil || got.Holder.Subject != fmt.Sprint("w", winner) {
@@ -155,7 +121,7 @@ func records(t *testing.T, open func(t *testing.T) Store) {
 		if err := s.Records.CreateLicence(ctx, l, event("e", "licence/l1")); err != nil {
 			t.Fatal(err)
 		}
-		winner := oneWinner(t, race(func(n int) error {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 			next := after(l, licence.Issuing)
 			next.Index = n
 			return s.Records.ReplaceLicence(ctx, next, event(fmt.Sprint("e", n), "licence/l1"))
@@ -192,7 +158,7 @@ func identifiers(t *testing.T, open func(t *testing.T) Store) {
 	ctx := context.Background()
 	t.Run("of concurrent claims of one identifier one succeeds, and again for the same licence", func(t *testing.T) {
 		s := open(t)
-		winner := oneWinner(t, race(func(n int) error {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 			return s.Identifiers.ClaimIdentifier(ctx, "1.2.156.3005.2.x", fmt.Sprint("l", n))
 		}), licence.ErrExists)
 		id := fmt.Sprint("l", winner)
@@ -215,7 +181,7 @@ func tickets(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("of concurrent takers each gets a place of its own, all the key of the first", func(t *testing.T) {
 		s := open(t)
 		got := make([]licence.Ticket, 60)
-		for n, err := range race(func(n int) (err error) {
+		for n, err := range audittest.Race(func(n int) (err error) {
 			got[n], err = s.Tickets.TakeTicket(ctx, "a-1", 1000, [32]byte{byte(n + 1)})
 			return err
 		}) {
@@ -237,7 +203,7 @@ func tickets(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("a full list gives none", func(t *testing.T) {
 		s := open(t)
 		winners := 0
-		for _, err := range race(func(int) error {
+		for _, err := range audittest.Race(func(int) error {
 			_, err := s.Tickets.TakeTicket(ctx, "a-1", 8, [32]byte{1})
 			return err
 		}) {
@@ -271,7 +237,7 @@ func TicketKeeper(t *testing.T, open func(t *testing.T) (licence.Tickets, licenc
 		if first, err := tickets.TakeTicket(ctx, "a-1", 1000, [32]byte{1}); err != nil || first.Sequence != 0 {
 			t.Fatalf("TakeTicket = %+v, %v", first, err)
 		}
-		for n, err := range race(func(n int) error { return keeper.RaiseTickets(ctx, "a-1", n*3, [32]byte{2}) }) {
+		for n, err := range audittest.Race(func(n int) error { return keeper.RaiseTickets(ctx, "a-1", n*3, [32]byte{2}) }) {
 			if err != nil {
 				t.Fatalf("raising to %d: %v", n*3, err)
 			}
@@ -544,7 +510,7 @@ func StatusLists(t *testing.T, open func(t *testing.T) ListStore) {
 	t.Run("of concurrent publishers of one revision one succeeds, and nothing older follows", func(t *testing.T) {
 		s := open(t)
 		for _, revision := range []int{1, 2} {
-			winner := oneWinner(t, race(func(n int) error {
+			winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 				return s.Publisher.PublishStatusList(ctx, "a-1", published(revision, fmt.Sprint("t", n)),
 					event(fmt.Sprint("e", revision, "-", n), "status-list/a-1"))
 			}), licence.ErrChanged)
@@ -592,7 +558,7 @@ func ShowCodes(t *testing.T, open func(t *testing.T) CodeStore) {
 		s := open(t)
 		c := mint(t, s, "code-1")
 		got := make([]string, 60)
-		winner := oneWinner(t, race(func(n int) (err error) {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) (err error) {
 			got[n], err = s.Redeem("code-1", look(fmt.Sprint("look", n)))
 			return err
 		}), s.ErrSpent)

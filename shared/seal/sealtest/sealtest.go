@@ -9,11 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/audit"
+	"github.com/yinxin/yinxin/shared/audit/audittest"
 	"github.com/yinxin/yinxin/shared/cert"
 	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/key/keytest"
@@ -32,40 +32,6 @@ func requested(id, owner string) seal.Seal {
 	return seal.Seal{ID: id, Revision: 1, Request: "0a1b", Kind: seal.Statutory, Name: "示例省财政厅",
 		Owner: seal.Organisation{USCC: owner, Name: "示例省财政厅", Division: "990000"}, Years: 1,
 		History: []seal.Change{{Verb: seal.VerbRequest, State: seal.Requested, At: at, Person: "p1"}}}
-}
-
-// race calls f 60 times at once and returns the errors.
-func race(f func(n int) error) []error {
-	errs := make([]error, 60)
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for n := range errs {
-		wg.Go(func() {
-			<-start
-			errs[n] = f(n)
-		})
-	}
-	close(start)
-	wg.Wait()
-	return errs
-}
-
-// oneWinner fails unless exactly one error is nil and all others are loser.
-func oneWinner(t *testing.T, errs []error, loser error) (winner int) {
-	t.Helper()
-	winners := 0
-	for n, err := range errs {
-		switch {
-		case err == nil:
-			winner, winners = n, winners+1
-		case !errors.Is(err, loser):
-			t.Fatalf("call %d: %v, want %v", n, err, loser)
-		}
-	}
-	if winners != 1 {
-		t.Fatalf("%d of %d concurrent calls won, want exactly one", winners, len(errs))
-	}
-	return winner
 }
 
 // Records is the contract of [seal.Records] and [seal.OwnerReader]..
@@ -99,7 +65,7 @@ func Records(t *testing.T, open func(t *testing.T) (seal.Records, seal.OwnerRead
 	})
 	t.Run("of concurrent creations with one identifier one succeeds", func(t *testing.T) {
 		records, _, events := open(t)
-		winner := oneWinner(t, race(func(n int) error {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 			return records.CreateSeal(ctx, requested("s1", fmt.Sprint("o", n)), event(fmt.Sprint("e", n), "seal/s1", audit.Done))
 		}), seal.ErrExists)
 		got, err := records.Seal(ctx, "s1")
@@ -117,7 +83,7 @@ func Records(t *testing.T, open func(t *testing.T) (seal.Records, seal.OwnerRead
 			t.Fatal(err)
 		}
 		s.Revision = 2
-		oneWinner(t, race(func(n int) error {
+		audittest.OneWinner(t, audittest.Race(func(n int) error {
 			return records.ReplaceSeal(ctx, s, event(fmt.Sprint("e", n), "seal/s1", audit.Done))
 		}), seal.ErrChanged)
 		if es, err := events.ByObject(ctx, "seal/s1"); err != nil || len(es) != 2 {
@@ -147,7 +113,7 @@ func Codes(t *testing.T, open func(t *testing.T) (seal.Codes, seal.CodeReader)) 
 	ctx := context.Background()
 	t.Run("of concurrent claims of one code one succeeds, and again for the same seal", func(t *testing.T) {
 		codes, reader := open(t)
-		winner := oneWinner(t, race(func(n int) error {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 			return codes.ClaimSealCode(ctx, "99000000000001", fmt.Sprint("s", n))
 		}), seal.ErrExists)
 		want := fmt.Sprint("s", winner)
@@ -174,7 +140,7 @@ func Orders(t *testing.T, open func(t *testing.T) (seal.Orders, audit.Reader)) {
 		At: at, State: seal.OrderBegun, Request: "0a1b"}
 	t.Run("an order is begun once", func(t *testing.T) {
 		orders, events := open(t)
-		oneWinner(t, race(func(n int) error {
+		audittest.OneWinner(t, audittest.Race(func(n int) error {
 			return orders.BeginOrder(ctx, order, event(fmt.Sprint("e", n), "seal/s1", audit.Begun))
 		}), seal.ErrExists)
 		if got, err := orders.Order(ctx, "u1"); err != nil || !reflect.DeepEqual(got, order) {
@@ -189,7 +155,7 @@ func Orders(t *testing.T, open func(t *testing.T) (seal.Orders, audit.Reader)) {
 		if err := orders.BeginOrder(ctx, order, event("b", "seal/s1", audit.Begun)); err != nil {
 			t.Fatal(err)
 		}
-		winner := oneWinner(t, race(func(n int) error {
+		winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 			state := []seal.OrderState{seal.OrderDone, seal.OrderFailed}[n%2]
 			return orders.FinishOrder(ctx, "u1", state, fmt.Sprint("r", n), event(fmt.Sprint("e", n), "seal/s1", audit.Done))
 		}), seal.ErrChanged)
@@ -368,7 +334,7 @@ func Jobs(t *testing.T, open func(t *testing.T) (seal.Jobs, audit.Reader)) {
 	if _, err := jobs.Job(ctx, "j1"); !errors.Is(err, seal.ErrUnknown) {
 		t.Fatalf("Job = %v, want ErrUnknown", err)
 	}
-	winner := oneWinner(t, race(func(n int) error {
+	winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 		j := job
 		j.Upload = fmt.Sprint("d", n)
 		return jobs.BeginJob(ctx, j, event(fmt.Sprint("e", n), "seal/s1", audit.Done))
@@ -433,7 +399,7 @@ func Results(t *testing.T, open func(t *testing.T) seal.Results) {
 	if _, err := results.Result(ctx, "j1", "o1", media); !errors.Is(err, seal.ErrUnknown) {
 		t.Fatalf("Result = %v, want ErrUnknown", err)
 	}
-	winner := oneWinner(t, race(func(n int) error {
+	winner := audittest.OneWinner(t, audittest.Race(func(n int) error {
 		return results.PutResult(ctx, "j1", "o1", media, fmt.Append(nil, "result ", n))
 	}), seal.ErrExists)
 	want := fmt.Append(nil, "result ", winner)
