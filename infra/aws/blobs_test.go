@@ -262,6 +262,9 @@ func TestAnAddressBindsWhatMayBeUploaded(t *testing.T) {
 	bound("Content-Length", "8")
 	bound("Content-Type", "application/pdf")
 	bound("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(digest[:]))
+	if !slices.Contains(signed, "x-amz-checksum-sha256") { // S3 looks at no digest in a query: aws/aws-sdk-go-v2#2610
+		t.Errorf("the digest is none of the signed headers %v", signed)
+	}
 	bound("X-Amz-Server-Side-Encryption", "AES256")
 	bound("X-Amz-Expected-Bucket-Owner", "111122223333")
 	if up.Method != "PUT" || u.Path != "/artefacts/d1/document.pdf" || u.Query().Get("X-Amz-Expires") != "600" || !up.Until.Equal(now.Add(10*time.Minute)) {
