@@ -7,8 +7,10 @@
 // The first is what code uses that puts such a value into an error. The second is for what was overlooked, and for the
 // texts of libraries: it knows shapes alone. It finds JSON Web Tokens (RFC 7519) and what is appended to them in
 // SD-JWTs, credentials behind the words Bearer, DPoP and Basic (RFC 9110, section 11.4), and citizen numbers (公民身份号码,
-// GB 11643-1999) with a birth date that exists and the right check character. It does not find names: where a name can
-// come into an error, it must be a [Value].
+// GB 11643-1999) with a birth date that exists and the right check character, those of foreigners with permanent residence
+// (外国人永久居留身份证, in the form of 2023) among them, and the numbers of 15 digits of before 1999. It does not find names,
+// nor numbers of passports and of residence permits of before 2023, which look like any identifier: where one can come
+// into an error, it must be a [Value].
 package redact
 
 import (
@@ -143,12 +145,24 @@ func credential(s string, at int) (from, to int) {
 // secret tells whether a word holds a JWT, or one that was cut off: "eyJ" is how base64url writes `{"`, and the header
 // of a JWT has at least an alg.
 func secret(word string) bool {
-	i := strings.Index(word, "eyJ")
-	if i < 0 {
-		return false
+	if i := strings.Index(word, "eyJ"); i >= 0 && len(word)-i >= minToken {
+		return true
 	}
-	return len(word)-i >= 20
+	// With a space or a line break behind the brace it begins otherwise. "framework" holds one of these, so that they count
+	// at the beginning alone.
+	for i := 0; i+minToken <= len(word); i++ {
+		if i > 0 && strings.IndexByte("=/+.~", word[i-1]) < 0 {
+			continue
+		}
+		switch word[i : i+3] {
+		case "eyA", "ewo", "ew0", "ewk":
+			return true
+		}
+	}
+	return false
 }
+
+const minToken = 20 // characters of a JWT, or of the beginning of one
 
 // numbers finds citizen numbers among the digits of a word.
 func numbers(word string, found func(from, to int)) {
@@ -166,6 +180,12 @@ func numbers(word string, found func(from, to int)) {
 		}
 		if end-i == 18 {
 			if _, err := ident.ParseCitizenID(word[i:end], lastBirth); err == nil {
+				found(i, end)
+			}
+		}
+		// Of 15 digits there is no check character; among letters they are part of a digest.
+		if end-i == 15 && (i == 0 || !letter(word[i-1])) && (end == len(word) || !letter(word[end])) {
+			if _, err := time.Parse("060102", word[i+6:i+12]); err == nil && word[i] != '0' {
 				found(i, end)
 			}
 		}

@@ -69,18 +69,22 @@ func TestTokensCredentialsAndCitizenNumbersAreTakenOut(t *testing.T) {
 		x = number(t, fmt.Sprintf("99000019850312%03d", i))
 	}
 	for text, secret := range map[string]string{
-		"no such person " + digits + ".":                            digits,
-		`{"idNumber":"` + x + `"}`:                                  x,
-		"reading person/" + strings.ToLower(x) + ": gone":           strings.ToLower(x),
-		"CANARY" + digits + "CANARY":                                digits,
-		"身份证" + digits + "号":                                        digits,
-		"token " + jwt + " is over":                                 jwt,
-		"an SD-JWT " + jwt + "~WyJzYWx0Il0~" + jwt + ", presented":  "WyJzYWx0Il0",
-		"cut off: " + jwt[:len(jwt)/2]:                              jwt[:len(jwt)/2],
-		`map[Authorization:[Bearer 0123456789abcdef]]`:              "0123456789abcdef",
-		`{"authorization":"bearer 0123456789abcdef"}`:               "0123456789abcdef",
-		"Authorization: DPoP a_b-c.d~e+f/g=":                        "a_b-c.d~e+f/g=",
-		"Authorization=Basic ZGVtbzpzZWNyZXQtb2YtdGhlLWRlbW8= sent": "ZGVtbzpzZWNyZXQtb2YtdGhlLWRlbW8=",
+		"no such person " + digits + ".":                             digits,
+		`{"idNumber":"` + x + `"}`:                                   x,
+		"reading person/" + strings.ToLower(x) + ": gone":            strings.ToLower(x),
+		"CANARY" + digits + "CANARY":                                 digits,
+		"旧号码 990000850312001 作废":                                     "990000850312001", // of 15 digits, before 1999
+		"FAILED_990000850312001":                                     "990000850312001",
+		"JWT ewogICJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl of a library": "ewogICJhbGciOiJFUzI1NiJ9", // its header begins with a line break
+		"parsing \"eyAiYWxnIjoiRVMyNTYifQ.e30.c2ln\": no claims":     "eyAiYWxnIjoiRVMyNTYifQ",   // and with a space
+		"身份证" + digits + "号":                                         digits,
+		"token " + jwt + " is over":                                  jwt,
+		"an SD-JWT " + jwt + "~WyJzYWx0Il0~" + jwt + ", presented":   "WyJzYWx0Il0",
+		"cut off: " + jwt[:len(jwt)/2]:                               jwt[:len(jwt)/2],
+		`map[Authorization:[Bearer 0123456789abcdef]]`:               "0123456789abcdef",
+		`{"authorization":"bearer 0123456789abcdef"}`:                "0123456789abcdef",
+		"Authorization: DPoP a_b-c.d~e+f/g=":                         "a_b-c.d~e+f/g=",
+		"Authorization=Basic ZGVtbzpzZWNyZXQtb2YtdGhlLWRlbW8= sent":  "ZGVtbzpzZWNyZXQtb2YtdGhlLWRlbW8=",
 	} {
 		got := Text(text)
 		if strings.Contains(got, secret) || !strings.Contains(got, Hidden) {
@@ -102,6 +106,8 @@ func TestIdentifiersTimesAndDigestsStay(t *testing.T) {
 		"1771234567890123456", "91350100M000100Y43", // nanoseconds; a unified social credit code of GB 32100's example
 		"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 		"c6af9ac6-7b61-11e6-9a41-93e8deadbeef", "POST /login", "basic rules of bearer tokens", "the bearer is right", "Basic",
+		"990000851332001", "a990000850312001f", "1990000850312001", // no birth date; part of a digest; 16 digits
+		"github.com/example/framework.go: a new.kind.of.thing-1.2.3", "ewo",
 		"2026-03-01T12:00:00.123456789Z", "eyJ", "事项编码 110105199001",
 	} {
 		if got := Text(text); got != text {
