@@ -16,8 +16,7 @@ import (
 	"github.com/yinxin/yinxin/shared/key"
 )
 
-// Custody says how the keys of one purpose are kept (design section 5). The algorithm is no part of it: it is a
-// property of each key.
+// Custody says how the keys of one purpose are kept. The algorithm is no part of it: it is a property of each key.
 //
 //	Wrapped   made here, encrypted by kms:Encrypt           signs in this process     all partitions
 //	Blind     made by KMS, encrypted before anyone sees it  signs in this process     SM2 in China Regions only

@@ -249,7 +249,7 @@ func decrypted(t *testing.T, k *Keys, r keyRing) []byte {
 	return out.Plaintext
 }
 
-// TestARoleSignsForItsPurposeOnly has the policy of design section 5: a role may decrypt under one purpose; the maker of
+// TestARoleSignsForItsPurposeOnly has the policy of the template: a role may decrypt under one purpose; the maker of
 // blind keys may decrypt nothing.
 func TestARoleSignsForItsPurposeOnly(t *testing.T) {
 	h := newKeyHouse(t, `{"Version":"2012-10-17","Statement":[

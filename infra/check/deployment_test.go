@@ -80,8 +80,7 @@ func behaviour(t *testing.T, tr tree) (broken []string) {
 	return broken
 }
 
-// objectLock: what the log bucket holds is written once and kept (S3 User Guide, "Locking objects with Object Lock";
-// design, section 6).
+// objectLock: what the log bucket holds is written once and kept (S3 User Guide, "Locking objects with Object Lock").
 func objectLock(tm template, say func(string, ...any)) {
 	for _, r := range tm.resources("AWS::S3::Bucket") {
 		if r.name != "Tiles" {

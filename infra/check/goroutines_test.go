@@ -13,7 +13,7 @@ var mayGo = map[string]string{
 }
 
 // goroutines: what runs in a function begins none. Lambda freezes a process after its answer; what went on then would go
-// on at some later invocation, or never (spec/serverless.md, section 5, "Handler rules").
+// on at some later invocation, or never (AWS Lambda developer guide, "Lambda execution environment lifecycle").
 func goroutines(t *testing.T, tr tree) (broken []string) {
 	for _, s := range tr.sources(t) {
 		inFunction := strings.HasPrefix(s.name, "shared/") || strings.HasPrefix(s.name, "functions/") ||

@@ -74,7 +74,7 @@ type chapter struct {
 	tell  func(context.Context) error
 }
 
-// story plays the story of design section 2 against the server, over HTTP, and writes its artefacts into out.
+// story plays the story, scene by scene, against the server, over HTTP, and writes its artefacts into out.
 func (s *server) story(ctx context.Context, out string, show io.Writer) error {
 	t, err := s.newTelling(out, show)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The story comes out as promised and leaves what design section 2 lists.
+// The story comes out as promised and leaves its artefacts.
 func TestTheStoryGoesAsPromisedAndLeavesItsArtefacts(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	var shown bytes.Buffer

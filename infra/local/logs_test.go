@@ -100,7 +100,7 @@ func (s *secrets) query(raw string) {
 	}
 }
 
-// Design, section 6: logs hold no token, name or identity number. The whole story is played, then every operation of the
+// Logs hold no token, name or identity number. The whole story is played, then every operation of the
 // contract is called with a mark in each place that a caller fills, first with the store open, then with the store gone,
 // so that what is refused and what goes wrong are logged too.
 func TestLogsHoldNoTokenNoNameAndNoIdentityNumber(t *testing.T) {

@@ -27,7 +27,7 @@ import (
 	"github.com/yinxin/yinxin/shared/problem"
 )
 
-// The scopes of the platform's own APIs (design section 4). A token that carries one has the issuer as audience.
+// The scopes of the platform's own APIs. A token that carries one has the issuer as audience.
 const (
 	SealRequest    = "seal.request"
 	SealApprove    = "seal.approve"

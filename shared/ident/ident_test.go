@@ -86,7 +86,7 @@ func TestUSCC(t *testing.T) {
 		{"91350211M0000XUF46", ErrCheck}, // issued in reality
 		{"91350100M0001TGQXM", ErrCheck}, // issued in reality
 		{"362322198709086409", ErrInner},
-		// from the licence identifiers of GB/T 36904 (spec/licences.md, 2.3)
+		// from the licence identifiers of GB/T 36904
 		{"11100000000013338W", nil}, {"11430000006122244L", nil}, {"11330105002500287C", nil},
 		{"11220000013544541J", nil}, {"11100000MB03271699", nil}, {"11100000000013661B", nil},
 		{"113700000045046442", nil}, {"11320482014138860P", nil},
@@ -107,7 +107,7 @@ func TestUSCC(t *testing.T) {
 			t.Errorf("CheckUSCC(%q) = %v, want ErrForm", bad, err)
 		}
 	}
-	// The characters expected where the issued codes fail (spec/identity.md, 9.2).
+	// The characters expected where the issued codes fail.
 	if got := usccCheck("91350211M0000XUF46"); got != 'R' {
 		t.Errorf("check of 91350211M0000XUF4 = %c, want R", got)
 	}

@@ -2,8 +2,8 @@
 //
 //	Purpose + identifier ── Opener ── Signer ── SignDigest ── checked by Sign ── signature
 //
-// A key is found by what it is for and whom it belongs to, never by an algorithm that a document asks for. The keys
-// of design section 5 are kept by infra/embedded (files sealed by a master key) and infra/aws (KMS).
+// A key is found by what it is for and whom it belongs to, never by an algorithm that a document asks for. Keys are
+// kept by infra/embedded (files sealed by a master key) and infra/aws (KMS).
 //
 // It does not keep keys, choose algorithms for a client (shared/jose has the allow-lists) or build trust
 // (shared/trust).
@@ -25,7 +25,7 @@ import (
 // Purpose says what the signatures of a key mean. A key has one purpose.
 type Purpose string
 
-// The purposes of design section 5.
+// The purposes, each with what its keys sign.
 const (
 	Token         Purpose = "token"             // ID Tokens, access tokens, logout tokens
 	Seal          Purpose = "seal"              // stamps, GB/T 38540: one SM2 key per seal

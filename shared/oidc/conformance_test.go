@@ -320,7 +320,7 @@ func (h *house) discovery(t *testing.T) map[string]any {
 }
 
 // One check of the suite is left out: it fails every provider that does not offer RS256 for ID Tokens (Discovery 1.0,
-// section 3), which the profile of FAPI 2.0 forbids; design section 5 gives RS256 to a later profile.
+// section 3), which the profile of FAPI 2.0 forbids: RS256 is for a profile that is not here yet.
 func TestOIDCCConfigPlan(t *testing.T) {
 	module(t, "oidcc-discovery-endpoint-verification", func(t *testing.T, h *house, b *browser) {
 		d := h.discovery(t)

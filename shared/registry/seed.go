@@ -20,7 +20,7 @@ import (
 // MaxSeedBytes is the longest seed file that is read: what fits into one Lambda invocation.
 const MaxSeedBytes = 6 << 20
 
-// SeedFile is the format of design section 3.
+// SeedFile is what a platform is founded with, and what an operator adds to it later; infra/local/seed.json is one.
 type SeedFile struct {
 	Persons       []SeedPerson      `json:"persons"`
 	Organisations []Organisation    `json:"organisations"`

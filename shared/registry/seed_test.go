@@ -227,7 +227,7 @@ func FuzzParseSeed(f *testing.F) {
 	})
 }
 
-// Design, section 6: logs hold no identity number, and what goes wrong with a seed file is logged.
+// Logs hold no identity number, and what goes wrong with a seed file is logged.
 func TestWhatIsWrongWithASeedDoesNotRepeatIt(t *testing.T) {
 	const number, phone = "990000198503120019", "19900000001"
 	for _, file := range []string{

@@ -54,7 +54,7 @@ func item(s *Stack, operation, table string, keys ...string) Request {
 	return Request{Action: "dynamodb:" + operation, Resource: s.ARN(table), Context: map[string][]string{"dynamodb:LeadingKeys": keys}}
 }
 
-// Design, section 5: who opens which key.
+// Who opens which key: the functions that the table names, and no other.
 func TestKeysOpenForTheFunctionsOfTheDesignAlone(t *testing.T) {
 	s := load(t, Names{})
 	for _, c := range []struct {
@@ -86,7 +86,7 @@ func TestKeysOpenForTheFunctionsOfTheDesignAlone(t *testing.T) {
 				may = append(may, role)
 			}
 		}
-		// The log-out worker asks with a token key of its own; other functions that come later are named by the design too.
+		// The log-out worker asks with a token key of its own; other functions that come later are in the table already.
 		if !slices.Equal(may, c.may) {
 			t.Errorf("%s on %s with %v: %v may, not %v", c.request.Action, c.request.Resource, c.request.Context, may, c.may)
 		}
@@ -232,8 +232,8 @@ func TestBucketsRefuseWhatNobodyMay(t *testing.T) {
 	}
 }
 
-// Keys of KMS that sign are told apart by their tags: each signs for the function of the design, and for the one that
-// enrols it.
+// Keys of KMS that sign are told apart by their tags: each signs for the function that the table names, and for the one
+// that enrols it.
 func TestKeysSignForTheFunctionsOfTheDesignAlone(t *testing.T) {
 	s := load(t, Names{})
 	for purpose, want := range map[string][]string{
