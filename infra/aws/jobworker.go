@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -22,15 +23,9 @@ var _ document.Worker = JobWorker{}
 
 // DoJob implements [document.Worker].
 func (s JobWorker) DoJob(ctx context.Context, job string) (document.Result, error) {
-	return invoke[gateway.JobMessage, document.Result](ctx, invocation(s), gateway.JobMessage{Job: job})
-}
-
-// NewJobs is [gateway.NewJobs].
-func NewJobs(submit func(ctx context.Context, job string) error) Handler {
-	return gateway.NewJobs(submit)
-}
-
-// QueuedJobs is [gateway.QueuedJobs].
-func QueuedJobs(work func(ctx context.Context, job string) error) Handler {
-	return gateway.QueuedJobs(work)
+	result, err := invoke[gateway.JobMessage, document.Result](ctx, invocation(s), gateway.JobMessage{Job: job})
+	if err == nil && (result.Order == "" || result.SHA256 == "") {
+		err = errors.New("the seal service answered with nothing")
+	}
+	return result, err
 }

@@ -38,9 +38,6 @@ func Start(env *Env, handlers ...Handler) {
 // HTTP is [gateway.HTTP].
 func HTTP(h http.Handler) Handler { return gateway.HTTP(h) }
 
-// Queue is [gateway.Queue].
-func Queue(handle func(ctx context.Context, body []byte) error) Handler { return gateway.Queue(handle) }
-
 // Stream is [gateway.Stream].
 func Stream(handle func(ctx context.Context, r events.DynamoDBEventRecord) error) Handler {
 	return gateway.Stream(handle)
@@ -54,6 +51,16 @@ func LicenceChanges(publish func(ctx context.Context, changed map[string][]strin
 // Recorded is [gateway.Recorded].
 func Recorded(handle func(ctx context.Context, e audit.Event) error) Handler {
 	return gateway.Recorded(handle)
+}
+
+// NewJobs is [gateway.NewJobs].
+func NewJobs(submit func(ctx context.Context, job string) error) Handler {
+	return gateway.NewJobs(submit)
+}
+
+// QueuedJobs is [gateway.QueuedJobs].
+func QueuedJobs(work func(ctx context.Context, job string) error) Handler {
+	return gateway.QueuedJobs(work)
 }
 
 // Schedule is [gateway.Schedule].

@@ -32,8 +32,8 @@ type message struct {
 	Deduplication string `json:"MessageDeduplicationId,omitempty"`
 }
 
-// sendTries is how often a message is sent: twice is a message twice, which is harmless, and not at all is an event
-// that the stream brings again.
+// sendTries is how often sending a message is tried. One that arrives twice is harmless; one that never arrives is a
+// fault, and the stream brings its event again.
 const sendTries = 3
 
 func (q queue) send(ctx context.Context, m message) error {

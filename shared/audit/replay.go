@@ -51,8 +51,8 @@ type ReplayPorts struct {
 
 // ReplayOrder says what is replayed.
 type ReplayOrder struct {
-	// From is the time that the tables were restored to; that of an earlier replay, where they were restored to before its
-	// end.
+	// From is the time that the tables were restored to. Where that lies before the end of an earlier replay, From is the
+	// From of that replay.
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"` // since when nothing is served
 	// Cursor is where the answer before ended; empty for the first call.

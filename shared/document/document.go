@@ -6,9 +6,9 @@
 //	     a schedule         ── [Sweep]  ── queue
 //	GET /jobs/{id} ── state; of a job that is done, an address for its result
 //
-// What a function may take and give in one call is bounded (6 MB, AWS Lambda quotas), and what it may take its time for
-// too. So the bytes go to the store and come from it, by addresses that are good for minutes and for exactly these
-// bytes: the digest is a part of the address, and the store itself refuses others, and a second upload.
+// One call of a function is bounded in size (6 MB, AWS Lambda quotas) and in time. So the bytes go to the store and come
+// from it, by addresses that are good for minutes and for exactly these bytes: the digest is a part of the address, and
+// the store itself refuses others, and a second upload.
 //
 // A document may be used by whoever uploaded it, and a job is shown to whoever asked for it; to everybody else both
 // look as if they were not there. A job is done with the rights of its own time: who signs out before it is done, or
