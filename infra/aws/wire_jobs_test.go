@@ -205,6 +205,8 @@ func TestAJobIsDoneByAnInvocation(t *testing.T) {
 		"too many at a time": {answering(429, `{"Type":"User"}`, http.Header{}), false, false},
 		"no answer":          {func() (*http.Response, error) { return nil, timeout{} }, false, false},
 		"no JSON":            {answering(200, "<html>", http.Header{}), false, false},
+		"nothing":            {answering(200, "null", http.Header{}), false, false},
+		"no result":          {answering(200, `{"result":null}`, http.Header{}), false, false},
 	} {
 		p := &posted{answers: []func() (*http.Response, error){c.answer}}
 		result, err := aws.JobWorker{Function: arn, Config: p.config(), Now: func() time.Time { return noon }}.DoJob(t.Context(), "j1")
