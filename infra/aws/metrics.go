@@ -263,7 +263,7 @@ func (f *measured) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	return answer, err
 }
 
-// lines appends what was counted, each line a JSON object with a line break. An invocation that was not heard has none.
+// lines appends what was counted, each line a JSON object with a line break.
 func (m *meter) lines(b []byte, stack, function string, now time.Time) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()

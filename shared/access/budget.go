@@ -24,15 +24,15 @@ type Budgets interface {
 // ErrSpent reports a budget of which nothing is left in this window.
 var ErrSpent = errors.New("access: the budget is spent")
 
-// The budget of look-ups of licences by who is no holder of them: what is asked again and again is a collection.
+// The budget of look-ups of licences by anybody but their holders. It bounds how fast somebody can collect them.
 const (
 	lookUps      = 60
 	lookUpWindow = time.Minute
 )
 
-// Network is what a request is counted under where nobody has signed on: the IPv4 address that the server or the gateway
-// saw, or the first 64 bits of the IPv6 address, since one subscriber has all addresses behind them (RFC 6177, section 2;
-// RFC 4291, section 2.5.4). Headers are not believed.
+// Network is what a request is counted under where nobody has signed on: the IPv4 address that the server or the
+// gateway saw, or the first 64 bits of the IPv6 address, since one subscriber has all addresses behind them (RFC 6177,
+// section 2; RFC 4291, section 2.5.4). Headers are not believed.
 func Network(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

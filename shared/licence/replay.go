@@ -97,7 +97,7 @@ func (l Licence) holds(v Verb, act audit.Event) bool {
 	})
 }
 
-// keep has nothing given again that an act has bound: the identifier, and the place in its list.
+// keep keeps what an act has bound from being given again: the identifier, and the place in its list.
 func (p ReplayPorts) keep(ctx context.Context, id string, act audit.Event) error {
 	if identifier := act.Bound("licence-identifier"); identifier != "" {
 		if err := p.Identifiers.ClaimIdentifier(ctx, identifier, id); err != nil && !errors.Is(err, ErrExists) {

@@ -98,15 +98,16 @@ var rules = []rule{
 // own tells whether the holder did it: alone, or an organisation by one of its agents.
 func own(e audit.Event) bool { return e.Holder == e.Person || e.Holder == e.Organisation }
 
-// ownOrUnknown: of a stranger there is nothing to tell but that there was one, and whoever holds up a code sees him.
+// ownOrUnknown tells whether the holder did it, or a stranger of whom nothing is known: a notice could only say that
+// there was one, and whoever shows a code sees them.
 func ownOrUnknown(e audit.Event) bool {
 	return own(e) || e.Person == "" && e.Organisation == "" && e.Client == ""
 }
 
-// seeded: the first password comes with the registration.
+// seeded tells whether the first password was set with the registration, by a seed file.
 func seeded(e audit.Event) bool { return e.Channel == "event" }
 
-// Of returns the notices of an event, by the table. What a replay does again was told when it was done.
+// Of returns the notices of an event, by the table. What a replay does again was told when it was first done.
 func Of(e audit.Event) []Notice {
 	if e.Holder == "" || e.Reason == audit.Restored {
 		return nil

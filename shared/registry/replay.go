@@ -22,9 +22,9 @@ type ReplayPorts struct {
 var _ audit.Redoer = ReplayPorts{}
 
 // Redo implements [audit.Redoer]. Records of the registry come from files that an operator keeps, and the trail has
-// their digests alone. Where what was restored is not what was stored last, it is ended until the file comes again: a
-// mandate by its time, an organisation by the loss of its duties. People lose nothing; nobody can tell what was
-// changed.
+// their digests alone. A restored record that is not the one stored last is ended until the file comes again: a mandate
+// by its time, an organisation by the loss of its duties. The record of a person is left as it is: the trail does not
+// say what was changed in it.
 func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Redone, error) {
 	kind, name, _ := strings.Cut(act.Object, "/")
 	switch kind {
@@ -87,7 +87,7 @@ func (p ReplayPorts) organisation(ctx context.Context, uscc string, act, again a
 	return p.left(ctx, again.Digest, act)
 }
 
-// left is what became of a record that was ended: by chance it is then the one that was stored last.
+// left is what became of a record that was ended: lost, unless ending it has made it the one that was stored last.
 func (p ReplayPorts) left(ctx context.Context, digest string, act audit.Event) (audit.Redone, error) {
 	last, err := audit.LastDigest(ctx, p.Trail, act)
 	if err == nil && digest == last {

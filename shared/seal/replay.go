@@ -25,8 +25,7 @@ var _ audit.Redoer = ReplayPorts{}
 var plain = []Verb{VerbReject, VerbActivate, VerbSuspend, VerbResume, VerbRevoke}
 
 // Redo implements [audit.Redoer]. A use of a seal is in force again when its order is: as many orders as the trail
-// holds uses. What such an order lacks against the one that was lost (place, format, the digest that was signed) is
-// nowhere.
+// holds uses. What such an order lacks (place, format, the digest that was signed) is lost: the trail does not have it.
 func (p ReplayPorts) Redo(ctx context.Context, act, again audit.Event) (audit.Redone, error) {
 	id, ok := strings.CutPrefix(act.Object, "seal/")
 	v := Verb(strings.TrimPrefix(act.Action, "seal."))
@@ -84,8 +83,8 @@ func (s Seal) holds(v Verb, act audit.Event) bool {
 	})
 }
 
-// changedAfter tells whether the history of s knows of something later than a time: what was done then and is not in it is
-// not what made s what it is, and gives nothing.
+// changedAfter tells whether the history of s has a change later than a time. An act of that time which it lacks is not
+// done again: later changes have decided what s is.
 func (s Seal) changedAfter(at time.Time) bool {
 	return len(s.History) > 0 && s.History[len(s.History)-1].At.After(at)
 }
