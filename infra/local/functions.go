@@ -9,7 +9,7 @@ import (
 	"github.com/yinxin/yinxin/shared/problem"
 )
 
-// function is what will be one Lambda: a name as in functions/, its routes, and the handler that its constructor made.
+// function is one function of functions/: a name as in functions/, its routes, and the handler that its constructor made.
 type function struct {
 	Name    string
 	Routes  []string

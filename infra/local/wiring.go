@@ -30,8 +30,8 @@ var (
 	_ verify.Pages         = page.Verify{}
 )
 
-// wire makes every function with its ports: the table that functions/ will be the other half of. The events drive those
-// that no request reaches.
+// wire makes every function with its ports, as the mains of functions/ do for AWS. Events drive those that no request
+// reaches.
 func (s *server) wire() ([]function, []driven, error) {
 	ctx := context.Background()
 	if _, err := s.keys.MakeKey(ctx, key.Token, "", key.ES256); err != nil {

@@ -83,8 +83,8 @@ func (s Seal) holds(v Verb, act audit.Event) bool {
 	})
 }
 
-// changedAfter tells whether the history of s has a change later than a time. An act of that time which it lacks is not
-// done again: later changes have decided what s is.
+// changedAfter tells whether the history of s has a change later than a time. An activation or resumption
+// of that time, which it lacks, is not done again: later changes have decided what s is.
 func (s Seal) changedAfter(at time.Time) bool {
 	return len(s.History) > 0 && s.History[len(s.History)-1].At.After(at)
 }
