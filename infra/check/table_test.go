@@ -244,6 +244,7 @@ var limits = []string{
 	"dynamodb:Attributes binds requests that name attributes; that a request names them is bound for Query alone (Select).",
 	"kms:TagResource cannot be bound to the moment of kms:CreateKey: key-enrol could tag a signing key of the account that is not ours.",
 	"Who may change a key's policy may use the key in the end: the administration of keys is bound by CloudTrail alone.",
+	"lambda:InvokeFunction binds the function, not what it is asked: job could ask seal-stamp for what licence-issue may, a face.",
 	"A stream is given whole: log-append sees each new image of four tables.",
 	"SAM attaches managed policies for logs, tracing and streams, on every resource; the permissions boundary narrows them.",
 	"Who may be called: a function reaches any public address; infra/outbound holds verify to public hosts.",
