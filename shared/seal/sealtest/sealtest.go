@@ -34,7 +34,7 @@ func requested(id, owner string) seal.Seal {
 		History: []seal.Change{{Verb: seal.VerbRequest, State: seal.Requested, At: at, Person: "p1"}}}
 }
 
-// Records is the contract of [seal.Records] and [seal.OwnerReader]..
+// Records is the contract of [seal.Records] and [seal.OwnerReader].
 func Records(t *testing.T, open func(t *testing.T) (seal.Records, seal.OwnerReader, audit.Reader)) {
 	ctx := context.Background()
 	t.Run("a seal is read back as it was written, with its event", func(t *testing.T) {
