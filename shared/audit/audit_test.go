@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yinxin/yinxin/shared/key"
 	"github.com/yinxin/yinxin/shared/problem"
 )
 
@@ -73,5 +74,15 @@ func TestAnIdentifierNeedsItsRandomness(t *testing.T) {
 	}
 	if id, err := NewID(bytes.NewReader(make([]byte, 15))); err == nil || id != "" {
 		t.Errorf("NewID without randomness = %q, %v; want an error", id, err)
+	}
+}
+
+func TestNothingButAnIdentifierOfAKeyComesIntoTheTrail(t *testing.T) {
+	for _, id := range []string{"", "eyJhbGciOiJFUzI1NiJ9.e30.c2ln", "a b", "a/b", strings.Repeat("a", 65), "张三"} {
+		var r trail
+		kill := Kill(KillPorts{Audit: &r, Now: time.Now, Rand: bytes.NewReader(make([]byte, 16))})
+		if _, err := kill(t.Context(), key.KillOrder{KeyID: id}); err == nil || len(r) != 0 {
+			t.Errorf("the end of key %q: %v, the trail holds %d events", id, err, len(r))
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/yinxin/yinxin/shared/key"
@@ -22,6 +23,9 @@ type KillPorts struct {
 // and after: a table that is restored brings the key back, and the replay of the trail ends it again.
 func Kill(p KillPorts) func(ctx context.Context, o key.KillOrder) (struct{}, error) {
 	return func(ctx context.Context, o key.KillOrder) (struct{}, error) {
+		if !isKeyID(o.KeyID) {
+			return struct{}{}, errors.New("a key to end needs its identifier")
+		}
 		id, err := NewID(p.Rand)
 		if err != nil {
 			return struct{}{}, err
@@ -36,6 +40,15 @@ func Kill(p KillPorts) func(ctx context.Context, o key.KillOrder) (struct{}, err
 		}
 		return out, errors.Join(killErr, p.Audit.Record(ctx, e))
 	}
+}
+
+// isKeyID tells whether s can be the kid of a key of ours, so that nothing else that was put in its place, a token say,
+// comes into the trail.
+func isKeyID(s string) bool {
+	strange := func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_'
+	}
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, strange)
 }
 
 // KillAgain is the [Redoer] of token keys: one that was killed is killed again, also where the trail has only that it

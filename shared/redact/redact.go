@@ -1,6 +1,6 @@
 // Package redact keeps personal and secret values out of logs, in two nets:
 //
-//	a value that is known to be one ── [Value] ── every way of printing it says "[redacted]" or its tag
+//	a value that is known to be one ── [Value] ── every way of printing it says "[redacted]"
 //	a text that may hold one        ── [Text]  ── what looks like a token, a credential or a citizen number is replaced
 //	slog.Logger ── [Handler] ── [Text] over the message and every attribute ── the handler that writes
 //
@@ -15,9 +15,6 @@ package redact
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,32 +28,15 @@ import (
 // Hidden is what stands in place of a value.
 const Hidden = "[redacted]"
 
-// Value is a personal or secret value. Every verb of fmt, slog and encoding/json show [Hidden] or its tag; only
-// [Value.Reveal] tells it.
-type Value struct{ text, tag string }
+// Value stands for a personal or secret value and does not hold it: every verb of fmt, slog and encoding/json show
+// [Hidden].
+type Value struct{}
 
 // Of hides a value.
-func Of(text string) Value { return Value{text: text} }
-
-// Tagged hides a value and shows a tag in its place, by which two lines about the same value are recognised: the first
-// 72 bits of its HMAC-SHA-256 under a key that no reader of logs has. kind keeps a name and a number apart that read
-// alike.
-func Tagged(key []byte, kind, text string) Value {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(kind + "\x00" + text)) // a hash takes everything
-	return Value{text, "[" + kind + ":" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:9]) + "]"}
-}
-
-// Reveal tells the value to code that works with it.
-func (v Value) Reveal() string { return v.text }
+func Of(string) Value { return Value{} }
 
 // String is what may be shown.
-func (v Value) String() string {
-	if v.tag != "" {
-		return v.tag
-	}
-	return Hidden
-}
+func (Value) String() string { return Hidden }
 
 // Format implements [fmt.Formatter], for every verb.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) } // fmt keeps the error
