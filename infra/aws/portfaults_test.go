@@ -292,7 +292,9 @@ func triedCalls() []tried {
 			}},
 		{name: "a job is worked on", ports: "document.Worker", asked: true,
 			begin: func(_ *testing.T, s *process) func(context.Context) (string, error) {
-				c := answeredBy(s, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"result":{"order":"o1","sha256":"00"}}`) })
+				c := answeredBy(s, func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = io.WriteString(w, `{"result":{"order":"o1","sha256":"00"}}`)
+				})
 				return func(ctx context.Context) (string, error) {
 					result, err := aws.JobWorker{Function: stampFunction, Config: c, Now: s.platform.now}.DoJob(ctx, "j1")
 					return result.Order, err
