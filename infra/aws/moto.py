@@ -4,7 +4,7 @@
     python3 infra/aws/moto.py -- go test ./infra/aws/...   serves while the command runs, ends with its code
     python3 infra/aws/moto.py                               prints the address and serves until it is interrupted
 
-The command finds the address in DYNAMODB_ENDPOINT, S3_ENDPOINT and SQS_ENDPOINT.
+The command finds the address in DYNAMODB_ENDPOINT, S3_ENDPOINT and SQS_ENDPOINT, and "moto" in YINXIN_ENGINE.
 
 moto's own server answers requests in threads and checks a condition and writes in two steps, so that two of them can
 win. Here one thread answers, a request after the other: what DynamoDB promises of one item is then true.
@@ -181,7 +181,7 @@ def main():
         print(address, flush=True)
         threading.Event().wait()
     env = {k: v for k, v in os.environ.items() if k != "YINXIN_MOTO_INSIDE"}
-    env.update(DYNAMODB_ENDPOINT=address, S3_ENDPOINT=address, SQS_ENDPOINT=address)
+    env.update(DYNAMODB_ENDPOINT=address, S3_ENDPOINT=address, SQS_ENDPOINT=address, YINXIN_ENGINE="moto")
     return subprocess.run(options.command, env=env).returncode
 
 
